@@ -1,0 +1,89 @@
+"""Hands in a photograph, found by mediapipe (optional extra ``detect``).
+
+mediapipe plays here the part that OpenPose plays in S2HAND: a detector that somebody else trained, noisy, with a
+confidence. What it gets wrong is a page of the book.
+"""
+
+import importlib
+import os
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+from jaxtyping import UInt8
+
+from handlib.errors import BadInputError, MissingExtraError
+from handlib.keypoints.detection import HandDetection
+
+# mediapipe names hands as in a mirrored selfie; a photograph that is not mirrored shows the other hand.
+_UNMIRRORED_SIDE = {"Left": "right", "Right": "left"}
+
+
+def detect_hands(
+    image: UInt8[np.ndarray, "height width 3"],
+    *,
+    max_hands: int = 2,
+    min_confidence: float = 0.3,
+) -> list[HandDetection]:
+    """Find hands and their 21 keypoints in one picture.
+
+    Args:
+        image: (H, W, 3) RGB, 0..255, not mirrored (a selfie camera mirrors: flip such pictures first).
+        max_hands: at most so many hands are returned.
+        min_confidence: hands below this score (0..1) are left out.
+
+    Returns:
+        the hands, surest first; an empty list where there is none.
+
+    Raises:
+        BadInputError: the picture is smaller than 16 px, or an argument is out of range.
+        MissingExtraError: mediapipe is not installed.
+
+    Source:
+        Zhang et al., MediaPipe Hands: On-device Real-time Hand Tracking, 2020, https://arxiv.org/abs/2006.10214
+    """
+    if min(image.shape[:2]) < 16:
+        raise BadInputError(f"a picture of {image.shape[1]} x {image.shape[0]} px is too small to find a hand in")
+    if max_hands < 1 or not 0 <= min_confidence <= 1:
+        raise BadInputError(f"max_hands is at least 1 and min_confidence in 0..1, not {max_hands} and {min_confidence}")
+    found = _hands_graph(max_hands, min_confidence).process(np.ascontiguousarray(image))
+    if not found.multi_hand_landmarks:
+        return []
+    hands = [
+        _detection(landmarks.landmark, handedness.classification[0], image.shape)
+        for landmarks, handedness in zip(found.multi_hand_landmarks, found.multi_handedness, strict=True)
+    ]
+    return sorted(hands, key=lambda hand: -hand.side_score)
+
+
+def detector_name() -> str:
+    """Name and version of the detector, for the record that :func:`write_detections` keeps."""
+    return f"mediapipe {_mediapipe().__version__}"
+
+
+def _detection(landmarks, handedness, image_shape: tuple[int, ...]) -> HandDetection:
+    height, width = image_shape[:2]
+    unit = np.array([(mark.x, mark.y) for mark in landmarks], np.float32)
+    # mediapipe's 0..1 spans the outer edges of the picture; our pixel coordinates are those of pixel centres.
+    keypoints_px = unit * np.array([width, height], np.float32) - np.float32(0.5)
+    confidence = np.full(21, handedness.score, np.float32)
+    return HandDetection(keypoints_px, confidence, _UNMIRRORED_SIDE[handedness.label], float(handedness.score))
+
+
+@cache
+def _hands_graph(max_hands: int, min_confidence: float):
+    # static_image_mode: every picture is searched afresh, so that the result does not depend on the one before.
+    return _mediapipe().solutions.hands.Hands(
+        static_image_mode=True, max_num_hands=max_hands, min_detection_confidence=min_confidence
+    )
+
+
+def _mediapipe() -> ModuleType:
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    try:
+        return importlib.import_module("mediapipe")
+    except ImportError as error:
+        raise MissingExtraError(
+            "finding hands in photographs needs mediapipe, which is not installed: pip install 'handlib[detect]', or "
+            "give keypoints of your own"
+        ) from error

@@ -1,0 +1,122 @@
+"""Stored detections round-trip, bad files are refused, and the detector does what the stored file says."""
+
+import json
+
+import numpy as np
+import pytest
+
+from handlib.data.images import read_image
+from handlib.data.photos import PACKAGED_PHOTOS, PhotoSet, data_folder, packaged_photos
+from handlib.errors import BadInputError, MissingExtraError, MissingFileError
+from handlib.keypoints import HandDetection, detect_hands, mediapipe_detector, read_detections, write_detections
+
+HAND = HandDetection(
+    np.arange(42, dtype=np.float32).reshape(21, 2), np.linspace(0, 1, 21, dtype=np.float32), "left", 0.75
+)
+
+
+def test_round_trip(tmp_path):
+    write_detections(tmp_path / "d.json", {"a.jpg": [HAND], "empty.jpg": []}, "by hand 1.0")
+    read = read_detections(tmp_path / "d.json")
+    assert read["empty.jpg"] == []
+    assert np.allclose(read["a.jpg"][0].keypoints_px, HAND.keypoints_px, atol=0.005)
+    assert np.allclose(read["a.jpg"][0].confidence, HAND.confidence, atol=5e-5)
+    assert (read["a.jpg"][0].side, read["a.jpg"][0].side_score) == ("left", 0.75)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_box_is_left_top_right_bottom():
+    assert HAND.box_px == (0.0, 1.0, 40.0, 41.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"format": "other", "pictures": {}}',
+        json.dumps(
+            {
+                "format": "handlib-detections-1",
+                "pictures": {"a": [{"keypoints_px": [[0, 0]], "confidence": [1], "side": "left", "side_score": 1}]},
+            }
+        ),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, text):
+    (tmp_path / "bad.json").write_text(text)
+    with pytest.raises(BadInputError, match=r"bad\.json"):
+        read_detections(tmp_path / "bad.json")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(MissingFileError, match=r"none\.json"):
+        read_detections(tmp_path / "none.json")
+
+
+def test_the_packaged_photographs_have_stored_detections():
+    stored = read_detections(PACKAGED_PHOTOS / "detections.json")
+    assert sorted(stored) == [path.name for path in packaged_photos()]
+    for path in packaged_photos():
+        height, width = read_image(path).shape[:2]
+        (hand,) = stored[path.name]
+        assert ((hand.keypoints_px >= 0) & (hand.keypoints_px < [width, height])).all()
+
+
+def test_without_mediapipe_the_extra_is_named(monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(mediapipe_detector.importlib, "import_module", missing)
+    with pytest.raises(MissingExtraError, match=r"handlib\[detect\]"):
+        detect_hands(np.zeros((64, 64, 3), np.uint8), max_hands=3)
+
+
+@pytest.mark.parametrize(
+    ("size", "options"), [((8, 40), {}), ((40, 40), {"max_hands": 0}), ((40, 40), {"min_confidence": 2.0})]
+)
+def test_bad_arguments_are_refused(size, options):
+    with pytest.raises(BadInputError):
+        detect_hands(np.zeros((*size, 3), np.uint8), **options)
+
+
+def test_the_detector_finds_what_is_stored_and_nothing_in_noise():
+    pytest.importorskip("mediapipe", reason="extra 'detect' is not installed")
+    photo = packaged_photos()[-1]
+    (stored,) = read_detections(PACKAGED_PHOTOS / "detections.json")[photo.name]
+    (found,) = detect_hands(read_image(photo))
+    assert np.linalg.norm(found.keypoints_px - stored.keypoints_px, axis=-1).mean() < 3
+    assert detect_hands(np.zeros((128, 128, 3), np.uint8)) == []
+
+
+def test_a_mirrored_photograph_gives_mirrored_keypoints_and_the_other_hand():
+    pytest.importorskip("mediapipe", reason="extra 'detect' is not installed")
+    image = read_image(packaged_photos()[0])
+    (plain,), (mirrored,) = detect_hands(image), detect_hands(np.ascontiguousarray(image[:, ::-1]))
+    back = mirrored.keypoints_px * [-1, 1] + [image.shape[1] - 1, 0]
+    assert np.linalg.norm(back - plain.keypoints_px, axis=-1).mean() < 12
+    assert {plain.side, mirrored.side} == {"left", "right"}
+
+
+def test_a_missing_data_folder_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("HANDLIB_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(MissingFileError, match="nowhere"):
+        PhotoSet.open("digits")
+    monkeypatch.delenv("HANDLIB_DATA")
+    with pytest.raises(MissingFileError, match="HANDLIB_DATA is not set"):
+        PhotoSet.open("digits")
+    with pytest.raises(BadInputError, match="digits, subhi"):
+        PhotoSet.open("toes")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "count"), [("digits", 1978), ("subhi", 1674)])
+def test_photograph_sets(name, count):
+    if data_folder() is None:
+        pytest.skip("HANDLIB_DATA is not set")
+    photos = PhotoSet.open(name)
+    sample = photos[count - 1]
+    assert len(photos) == count
+    assert sample.joints_2d_px.shape == (21, 2) and sample.image.shape[-1] == 3
+    with pytest.raises(IndexError):
+        photos[count]

@@ -1,0 +1,247 @@
+"""Hand pose as anatomical angles: flexion, abduction and twist of every joint.
+
+Axis-angle vectors say nothing about what a joint can do: half of the 45 numbers of a MANO pose move fingers
+in ways no finger moves. Here every joint gets a frame from the bones and the palm, and its pose is three
+angles about the axes of that frame, in radians. Zero is a straight finger in line with its metacarpal,
+whatever the rest pose of the mesh is.
+
+The frame of a joint has the columns (flexion axis, abduction axis, twist axis):
+
+- twist axis: along the bone, away from the wrist;
+- abduction axis: out of the back of the finger (fingers: the palm's normal at that metacarpal; thumb: out of
+  the nail);
+- flexion axis: abduction axis x twist axis, so that the three are right-handed.
+
+Signs, for a right hand (a left hand is its mirror image): positive **flexion** bends toward the palm;
+positive **abduction** of a finger moves its tip toward the thumb's side, of the thumb away from the palm's
+plane (palmar abduction); positive **twist** supinates (the back of a finger turns toward the little finger's
+side). A joint turns by ``R_flexion @ R_abduction @ R_twist``: the flexion axis stays with the parent bone,
+the abduction axis moves with flexion, which is how the trapeziometacarpal joint is built (Hollister et al.
+1992, https://doi.org/10.1002/jor.1100100404), and the direction of the bone depends on flexion and abduction
+only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from handlib.errors import BadInputError
+from handlib.hand.pose_limits import JOINT_LIMITS
+from handlib.skeleton import FINGER_JOINTS, MODEL_JOINT_NAMES, MODEL_TO_21, TIPS
+
+# The thumb has no metacarpal beside which "straight" could be defined, so its zero is a direction in the
+# palm: 45 degrees from the middle metacarpal toward the radial side and 30 degrees in front of the palm, nail
+# facing radially. On both packaged meshes the nail so predicted is within 15 degrees of the one measured on
+# the skin.
+THUMB_ZERO_RADIAL = math.radians(45.0)
+THUMB_ZERO_PALMAR = math.radians(30.0)
+
+_CHAIN_TIPS = [
+    FINGER_JOINTS[name.removesuffix("_pip")][3] for name in MODEL_JOINT_NAMES if name.endswith("_pip")
+] + [4]
+_HINGES = [j for j in range(15) if j % 3]
+_FINGER_HINGES = [j for j, name in enumerate(MODEL_JOINT_NAMES[1:]) if name.endswith(("_pip", "_dip"))]
+
+
+class RestHand(Protocol):
+    """What anatomy needs of a hand: `HandModel` has it."""
+
+    v_template: Tensor
+    J_regressor: Tensor
+    tip_vertices: Tensor
+    side: str
+
+
+def rest_joints_m(model: RestHand) -> Float[Tensor, "21 3"]:
+    """The 21 joints of the unposed mean hand as a right hand, in metres, in the model's frame."""
+    joints, tips = model.J_regressor @ model.v_template, model.v_template[model.tip_vertices]
+    rest = joints_to_21(joints, tips)
+    return rest * rest.new_tensor([-1.0, 1.0, 1.0]) if model.side == "left" else rest
+
+
+def joints_to_21(
+    joints: Float[Tensor, "*batch 16 3"], tips: Float[Tensor, "*batch 5 3"]
+) -> Float[Tensor, "*batch 21 3"]:
+    """The model's 16 joints and its 5 fingertips (thumb to little) in the order of the 21 joints."""
+    out = joints.new_empty((*joints.shape[:-2], 21, 3))
+    out[..., list(MODEL_TO_21), :] = joints
+    out[..., list(TIPS), :] = tips
+    return out
+
+
+def unit(x: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+    """`x` scaled to length one; a zero vector stays zero and has finite gradients."""
+    return torch.nn.functional.normalize(x, dim=-1, eps=1e-9)
+
+
+def bone_frame(
+    bone: Float[Tensor, "*batch 3"], dorsal: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """Right-handed frame with columns (flexion, abduction, twist axis) from a bone and a rough dorsal
+    direction."""
+    twist = unit(bone)
+    flexion = unit(torch.linalg.cross(dorsal, twist))
+    return torch.stack((flexion, torch.linalg.cross(twist, flexion), twist), dim=-1)
+
+
+def palm_frame(joints: Float[Tensor, "*batch 21 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Columns (radial, dorsal, distal) of a right hand's palm: wrist to middle knuckle, and across the
+    knuckles."""
+    wrist, index, middle, little = (joints[..., j, :] for j in (0, 5, 9, 17))
+    return bone_frame(middle - wrist, torch.linalg.cross(middle - wrist, index - little))
+
+
+def base_frames(joints: Float[Tensor, "*batch 21 3"]) -> Float[Tensor, "*batch 5 3 3"]:
+    """Zero frames of the five finger bases (index, middle, little, ring, thumb) of right hands.
+
+    The dorsal direction of a finger is the normal of the palm between it and its neighbours, so that the
+    fingers of an arched palm converge as they flex; averaged over both neighbours for middle and ring, as in
+    Spurr et al. 2020, Sec. 3.2 (https://arxiv.org/abs/2003.09282). The thumb's zero is fixed in the palm (see
+    the top of this file).
+    """
+    wrist = joints[..., 0, :]
+    index, middle, ring, little = (joints[..., j, :] - wrist for j in (5, 9, 13, 17))
+    normals = [unit(torch.linalg.cross(b, a)) for a, b in ((index, middle), (middle, ring), (ring, little))]
+    palm = palm_frame(joints)
+    ahead = math.cos(THUMB_ZERO_PALMAR)
+    thumb = palm @ palm.new_tensor(
+        [
+            math.sin(THUMB_ZERO_RADIAL) * ahead,
+            -math.sin(THUMB_ZERO_PALMAR),
+            math.cos(THUMB_ZERO_RADIAL) * ahead,
+        ]
+    )
+    bases = (
+        bone_frame(index, normals[0]),
+        bone_frame(middle, normals[0] + normals[1]),
+        bone_frame(little, normals[2]),
+        bone_frame(ring, normals[1] + normals[2]),
+        bone_frame(thumb, palm[..., 0]),
+    )
+    return torch.stack(bases, dim=-3)
+
+
+def anatomical_to_matrix(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotation ``R_flexion @ R_abduction @ R_twist`` in a joint's own frame, from its three angles in
+    radians."""
+    (cf, ca, ct), (sf, sa, st) = angles.cos().unbind(-1), angles.sin().unbind(-1)
+    entries = (
+        *(ca * ct, -ca * st, sa),
+        *(cf * st + sf * sa * ct, cf * ct - sf * sa * st, -sf * ca),
+        *(sf * st - cf * sa * ct, sf * ct + cf * sa * st, cf * ca),
+    )
+    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+
+
+def matrix_to_anatomical(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
+    """Inverse of `anatomical_to_matrix`: flexion and twist in (-pi, pi], abduction in [-pi/2, pi/2].
+
+    Only at an abduction of exactly +-90 degrees, far outside every limit, are flexion and twist undefined.
+    """
+    r = rotation
+    flexion = torch.atan2(-r[..., 1, 2], r[..., 2, 2])
+    abduction = torch.atan2(r[..., 0, 2], torch.hypot(r[..., 0, 0], r[..., 0, 1]))
+    twist = torch.atan2(-r[..., 0, 1], r[..., 0, 0])
+    return torch.stack((flexion, abduction, twist), dim=-1)
+
+
+def direction_to_anatomical(direction: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+    """Flexion and abduction (twist 0) that turn a frame's twist axis into `direction`, given in that
+    frame."""
+    x, y, z = direction.unbind(-1)
+    flexion, abduction = torch.atan2(-y, z), torch.atan2(x, torch.hypot(y, z))
+    return torch.stack((flexion, abduction, torch.zeros_like(x)), dim=-1)
+
+
+def chain_angles(
+    joints: Float[Tensor, "*batch 21 3"],
+) -> tuple[Float[Tensor, "*batch 15 3"], Float[Tensor, "*batch 15 3 3"]]:
+    """Angles of 21 joints read off their bones, and the zero frame of every joint: of right hands, model
+    order 1..15.
+
+    The zero frame of a joint is the frame of the bone before it (for a finger's first joint: of its
+    metacarpal). Bones do not show twist, so it is zero and each frame follows its bone the shortest way that
+    flexion and abduction allow.
+    """
+    starts = joints[..., list(MODEL_TO_21[1:]), :].unflatten(-2, (5, 3))
+    tips = joints[..., _CHAIN_TIPS, :].unsqueeze(-2)
+    bones = unit(torch.cat((starts[..., 1:, :], tips), dim=-2) - starts)
+    frame = base_frames(joints)
+    angles, frames = [], []
+    for level in range(3):
+        angle = direction_to_anatomical((frame.mT @ bones[..., level, :, None]).squeeze(-1))
+        angles.append(angle)
+        frames.append(frame)
+        frame = frame @ anatomical_to_matrix(angle)
+    return torch.stack(angles, dim=-2).flatten(-3, -2), torch.stack(frames, dim=-3).flatten(-4, -3)
+
+
+class AnatomicalPose(nn.Module):
+    """Conversions between anatomical angles and the axis-angle pose of one hand.
+
+    Joints are the model's own, 1..15 (index, middle, little, ring, thumb, three each); angles (batch, 15, 3)
+    are flexion, abduction and twist in radians. The frames are those of the mean shape. A pose is relative to
+    the template, that is, for a model loaded with ``flat_hand_mean=True``. All three angles of every joint
+    are used, so the map is one to one: which of them a living hand can move is the business of
+    `handlib.hand.pose_limits`.
+    """
+
+    zero_frames: Tensor
+    rest_angles: Tensor
+    hinge_bend: Tensor
+    limits: Tensor
+
+    def __init__(self, model: RestHand) -> None:
+        super().__init__()
+        rest = rest_joints_m(model).detach()
+        if not bool(torch.isfinite(rest).all()):
+            raise BadInputError(
+                "AnatomicalPose: the rest joints of the hand are not finite; check the hand's file."
+            )
+        angles, frames = chain_angles(rest)
+        # A hinge that rests bent sideways, or a straight finger whose joint centres lie on a backward arc, is
+        # how this hand is built. Such bends are taken out of the angles: natural movements alone then reach
+        # the rest pose.
+        bend = torch.zeros_like(angles)
+        bend[_HINGES, 1] = angles[_HINGES, 1]
+        bend[_FINGER_HINGES, 0] = angles[_FINGER_HINGES, 0].clamp(max=0.0)
+        self.is_left = model.side == "left"
+        self.register_buffer("zero_frames", frames, persistent=False)
+        self.register_buffer("hinge_bend", bend, persistent=False)
+        self.register_buffer("rest_angles", angles - bend, persistent=False)
+        self.register_buffer("limits", torch.deg2rad(rest.new_tensor(JOINT_LIMITS)), persistent=False)
+
+    def to_axis_angle(self, angles: Float[Tensor, "batch 15 3"]) -> Float[Tensor, "batch 45"]:
+        """Axis-angle pose (radians, model order, relative to the parent) of anatomical angles (radians)."""
+        zero, rest = self.zero_frames, anatomical_to_matrix(self.rest_angles + self.hinge_bend)
+        rotation = zero @ anatomical_to_matrix(angles + self.hinge_bend) @ rest.mT @ zero.mT
+        return self._mirror(roma.rotmat_to_rotvec(rotation)).flatten(-2)
+
+    def from_axis_angle(self, pose: Float[Tensor, "batch 45"]) -> Float[Tensor, "batch 15 3"]:
+        """Anatomical angles (radians) of an axis-angle pose (radians, model order): the inverse of
+        `to_axis_angle`."""
+        rotation = roma.rotvec_to_rotmat(self._mirror(pose.unflatten(-1, (15, 3))))
+        zero, rest = self.zero_frames, anatomical_to_matrix(self.rest_angles + self.hinge_bend)
+        return matrix_to_anatomical(zero.mT @ rotation @ zero @ rest) - self.hinge_bend
+
+    def from_joints(self, joints: Float[Tensor, "batch 21 3"]) -> Float[Tensor, "batch 15 3"]:
+        """Angles of 21 joints in any unit and place, by analytic inverse kinematics; twist is zero.
+
+        Give the joints of a left hand to the anatomy of a left model. On joints of this very hand the bones
+        of the answer are exact; on another hand it keeps the bones' directions relative to the palm.
+        """
+        if joints.shape[-2:] != (21, 3):
+            raise BadInputError(
+                f"from_joints: joints have shape {tuple(joints.shape)}; (batch, 21, 3) is wanted."
+            )
+        right = joints * joints.new_tensor([-1.0, 1.0, 1.0]) if self.is_left else joints
+        return chain_angles(right)[0] - self.hinge_bend
+
+    def _mirror(self, rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+        return rotvec * rotvec.new_tensor([1.0, -1.0, -1.0]) if self.is_left else rotvec

@@ -27,7 +27,7 @@ def points() -> torch.Tensor:
 
 
 def affine(angle: float = 0.0, centre: tuple[float, float] = (100.0, 80.0), size: float = 90.0) -> torch.Tensor:
-    turn = torch.tensor([angle]).double()
+    turn = torch.tensor([angle], dtype=torch.float64)
     return crops.crop_affine(torch.tensor([centre]).double(), torch.tensor([size]).double(), 224, turn)
 
 

@@ -1,0 +1,42 @@
+"""Figures for the book and for notebooks: :func:`show` puts one on the page, the other functions make one.
+
+Nothing here is imported before it is asked for: plotly, matplotlib, ipywidgets and IPython are parts of the extra ``book``.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PLACES = {
+    "show": "display",
+    "figure_html": "display",
+    "in_book": "display",
+    "mesh_figure": "figures",
+    "skeleton_figure": "figures",
+    "curve_figure": "figures",
+    "CAMERAS": "figures",
+    "image_with_keypoints": "images",
+    "image_grid": "images",
+    "posable_hand": "posable",
+    "explore": "controls",
+    "Slider": "controls",
+    "pose_sliders": "controls",
+    "shape_sliders": "controls",
+    "camera_sliders": "controls",
+    "light_sliders": "controls",
+    "weight_sliders": "controls",
+    "COLOURS": "theme",
+    "FINGER_COLOURS": "theme",
+    "INK": "theme",
+    "SKIN": "theme",
+}
+
+__all__ = list(_PLACES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on first use (PEP 562)."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'handlib.viz' has no attribute {name!r}")
+    value = getattr(import_module(f"handlib.viz.{_PLACES[name]}"), name)
+    globals()[name] = value
+    return value

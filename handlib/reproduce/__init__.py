@@ -1,1 +1,1 @@
-"""Run the papers' experiments, store what was measured, and hold it against what the papers print."""
+"""Reproduction: notebooks executed by papermill, recipes that resume, stored results, and the ledger made of them."""

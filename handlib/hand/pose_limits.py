@@ -11,8 +11,6 @@ abduction-adduction in all (Cooney et al. 1981, J Bone Joint Surg Am 63(9)); 41,
 people (https://doi.org/10.1016/j.main.2009.07.003).
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -30,8 +28,9 @@ JOINT_LIMITS: tuple = (
     *_finger((-20.0, 20.0)),  # middle
     *_finger((-20.0, 20.0)),  # little
     *_finger((-20.0, 20.0)),  # ring
-    # Cooney's total ranges do not say where zero is: they are laid around the neutral thumb of `anatomy`.
-    ((-26.5, 26.5), (-21.0, 21.0), (-10.5, 10.5)),  # thumb CMC
+    # The literature gives total ranges, not where zero is: they are laid around the neutral thumb of `anatomy`
+    # so that its tip reaches every fingertip and lies flat beside the index. Opposition pronates the thumb.
+    ((-20.0, 33.0), (-22.0, 20.0), (-16.0, 5.0)),  # thumb CMC
     ((-10.0, 59.0), (-10.0, 10.0), _FIXED),  # thumb MCP
     ((-15.0, 80.0), _FIXED, _FIXED),  # thumb IP
 )

@@ -81,8 +81,11 @@ def make_plans(
 
 
 def chapter_results_digest(book: Path, notebook: Notebook) -> str:
-    """Digest of the stored results that a chapter shows."""
-    return digest.folder_digest(results_folder(book) / notebook.name)
+    """Digest of the stored results that a chapter shows: ``results/s2hand`` for ``s2hand`` and ``s2hand_ablations``."""
+    store = results_folder(book)
+    folders = sorted(store.iterdir()) if store.is_dir() else []
+    shown = [folder for folder in folders if folder.is_dir() and notebook.name.startswith(folder.name)]
+    return digest.digest_json({folder.name: digest.folder_digest(folder) for folder in shown})
 
 
 def make_stamp(parts: Mapping[str, Any], seconds: float, finished: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The book machine: stages prose, executed notebooks and generated pages, and builds the HTML from them."""

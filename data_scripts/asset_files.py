@@ -1,0 +1,82 @@
+"""Writing, digesting and checking the hand files in ``handlib/hand/assets``.
+
+The digest is taken over the arrays, not over the file: zip headers and compression levels may differ between versions
+of numpy and zlib while the hand is the same. Arrays are rounded before they are digested, so that the last bits of
+another machine's linear algebra do not change it either.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from handlib.errors import BadInputError, MissingFileError
+
+ASSETS = Path(__file__).resolve().parent.parent / "handlib" / "hand" / "assets"
+DIGESTS = ASSETS / "digests.json"
+DECIMALS = 7  # a tenth of a micrometre
+
+
+def packed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Floats rounded to ``DECIMALS`` and stored as float32, integers as int32, texts as they are."""
+    out = {}
+    for name, array in sorted(arrays.items()):
+        array = np.asarray(array)
+        if array.dtype.kind == "f":
+            array = (np.round(array, DECIMALS) + 0.0).astype(np.float32)  # + 0.0 turns -0 into 0
+        elif array.dtype.kind in "iu":
+            array = array.astype(np.int32)
+        out[name] = np.asarray(array, order="C")
+    return out
+
+
+def array_digest(arrays: dict[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and little-endian bytes of the arrays, in the order of their names."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        content = array.astype(array.dtype.newbyteorder("<"))
+        digest.update(f"{name} {content.dtype.str} {content.shape}\n".encode())
+        digest.update(content.tobytes())
+    return digest.hexdigest()
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an ``.npz`` file.
+
+    Raises:
+        MissingFileError: there is no such file.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist; build it by running the script without --check")
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def write_asset(path: Path, arrays: dict[str, np.ndarray], source: str) -> str:
+    """Write the file, and its digest and source to ``digests.json`` if it lies among the assets. Returns the digest."""
+    np.savez_compressed(path, **arrays)
+    digest = array_digest(arrays)
+    if path.resolve().parent == ASSETS:
+        entries = json.loads(DIGESTS.read_text()) if DIGESTS.is_file() else {}
+        entries[path.name] = {"arrays_sha256": digest, "source": source}
+        DIGESTS.write_text(json.dumps(dict(sorted(entries.items())), indent=2) + "\n")
+    return digest
+
+
+def check_asset(path: Path, rebuilt: dict[str, np.ndarray]) -> str:
+    """Compare a rebuilt hand with the file. Returns the common digest.
+
+    Raises:
+        BadInputError: they differ; the message names the first array that does and by how much.
+    """
+    stored = read_arrays(path)
+    if stored.keys() != rebuilt.keys():
+        raise BadInputError(f"{path} holds {sorted(stored)}, the rebuilt hand holds {sorted(rebuilt)}")
+    for name, array in rebuilt.items():
+        if array.shape != stored[name].shape:
+            raise BadInputError(f"{path}: {name} has shape {stored[name].shape}, rebuilt {array.shape}")
+        if not np.array_equal(array, stored[name]):
+            gap = np.abs(array - stored[name]).max() if array.dtype.kind == "f" else "not a number"
+            raise BadInputError(f"{path}: {name} differs from the rebuilt hand; largest difference: {gap}")
+    return array_digest(rebuilt)

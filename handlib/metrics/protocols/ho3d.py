@@ -1,0 +1,33 @@
+"""The HO-3D protocol, as in its official script (https://github.com/shreyashampali/ho3d, eval.py).
+
+FreiHAND's, and the joints once more after scale-translation alignment: scaled so that the distance from the
+wrist to the middle finger's knuckle is true (``||J4 - J0||`` in the files' MANO order), the wrist put on the
+true wrist, not turned. The files' OpenGL axes need no conversion for this: turning both hands alike changes no
+error.
+"""
+
+from handlib.metrics.alignment import align_scale_root
+from handlib.metrics.inputs import Points, check_pair
+from handlib.metrics.protocols.freihand import freihand, point_measures
+from handlib.skeleton import get_joint_order
+
+
+def ho3d(
+    pred_joints: Points,
+    true_joints: Points,
+    pred_vertices: Points | None = None,
+    true_vertices: Points | None = None,
+    joint_order: str = "handlib",
+) -> dict[str, float]:
+    """Score joints (frames, 21, 3) and, if given, vertices (frames, vertices, 3), all in metres.
+
+    The keys of :func:`handlib.metrics.freihand`, and ``scale_translation_mpjpe`` (mm),
+    ``scale_translation_auc_j``. ``joint_order`` names the order of the joints, a key of
+    ``handlib.skeleton.JOINT_ORDERS``: "handlib" is ours; arrays straight from HO-3D's files are in "ho3d". It
+    decides which joints are the wrist and the knuckle.
+    """
+    scores = freihand(pred_joints, true_joints, pred_vertices, true_vertices)
+    names = get_joint_order(joint_order).joints
+    pred, true = check_pair(pred_joints, true_joints)
+    aligned = align_scale_root(pred, true, root=names.index("wrist"), end=names.index("middle_mcp"))
+    return scores | point_measures(aligned, true, "j", "scale_translation_")

@@ -37,10 +37,12 @@ class Recipe:
 
     Attributes:
         chapter: the notebook that shows it, and the folder of its results.
-        name: as rows of the published tables name it (``recipe`` in ``published/*.yml``).
+        name: as rows of the published tables name it (``recipe`` in ``published/*.yml``); the same experiment on
+            other data takes a suffix, ``tassn-full@stb``.
         dataset: what is measured on, in words; a column head of the ledger.
         columns: column of a published table to the metric that stands in it, where the two differ in name:
-            ``{"mpjpe": "pa_mpjpe"}``, or for one table only ``{"s2hand/table-2:mpjpe": "pa_mpjpe"}``.
+            ``{"mpjpe": "pa_mpjpe"}``, for one table only ``{"s2hand/table-2:mpjpe": "pa_mpjpe"}``, or for one row of
+            it ``{"s2hand/figure-4:projected-with:mpjpe_2d": "projected_error"}``.
     """
 
     chapter: str

@@ -20,7 +20,7 @@ from handlib.reproduce.registry_file import check_fields, check_text
 
 SCHEMA = 1
 ALIGNMENTS = ("none", "root", "scale-root", "procrustes", "procrustes with reflection", "not applicable")
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(@[a-z0-9._-]+)?")
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,13 @@ class Metric:
         value: the number, in ``unit``.
         unit: "mm", "cm", "m", "px", "1" (a fraction or an AUC), "%", ...
         alignment: what was aligned before measuring, one of :data:`ALIGNMENTS`.
+        dataset: what it was measured on, where that is another than the recipe's.
     """
 
     value: float
     unit: str
     alignment: str = "not applicable"
+    dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Result:
         chapter, recipe, profile, seed: which run.
         key: digest of all that determines it.
         dataset: what was measured on, in words.
-        columns: column of a published table ("mpjpe", or "s2hand/table-2:mpjpe") to the metric that stands in it.
+        columns: column of a published table to the metric that stands in it, as in a recipe.
         parameters: the recipe's fields.
         outcome: numbers, curves, or why there are none.
         provenance: how it came about.
@@ -120,7 +122,7 @@ def result_path(root: Path, chapter: str, recipe: str, profile: str, seed: int) 
     """Where a result lies below a store.
 
     Raises:
-        BadInputError: a name has other than small letters, digits, dots, hyphens and underscores.
+        BadInputError: a name has other than small letters, digits, dots, hyphens and underscores (and one @).
     """
     for name in (chapter, recipe):
         if not _NAME.fullmatch(name):

@@ -1,0 +1,230 @@
+"""The ledger: published numbers, and beside them what was measured here, with what it was measured on.
+
+A measured number comes from the results store and from nowhere else. Smoke runs are left out whatever lies in the
+store: they prove that the code runs, and their numbers mean nothing.
+"""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from handlib.errors import BadInputError
+from handlib.reproduce.claims import Claim, judge, load_claims
+from handlib.reproduce.digest import library_digest
+from handlib.reproduce.places import results_folder
+from handlib.reproduce.profiles import Profile, read_profile
+from handlib.reproduce.published import Column, PublishedTable, Row, load_published
+from handlib.reproduce.results import Metric, Result, load_results
+
+# Units in the same group convert into one another by the ratio of their sizes.
+_UNITS = ({"m": 1.0, "cm": 1e-2, "mm": 1e-3}, {"1": 1.0, "%": 1e-2})
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """What a column of measured numbers was measured on, and how much was run."""
+
+    dataset: str
+    profile: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measured cell, in the unit of its column.
+
+    Attributes:
+        values: one a seed that gave a number.
+        alignment: what was aligned before measuring.
+        failures: why the other seeds gave none.
+        is_stale: whether handlib has changed since one of the runs.
+    """
+
+    values: tuple[float, ...]
+    alignment: str
+    failures: tuple[str, ...] = ()
+    is_stale: bool = False
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over seeds; None where no seed gave a number."""
+        return statistics.fmean(self.values) if self.values else None
+
+    @property
+    def deviation(self) -> float | None:
+        """The sample standard deviation over seeds; None below two."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class LedgerTable:
+    """A published table with what was measured here.
+
+    Attributes:
+        table: as published.
+        sources: the columns of measured numbers.
+        cells: by row, column and source; absent where nothing was run.
+        runs: the results that the cells rest on.
+    """
+
+    table: PublishedTable
+    sources: tuple[Source, ...]
+    cells: dict[tuple[str, str, Source], Measured]
+    runs: tuple[Result, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a claim is borne out here: "holds", "does not hold" or "not run", and on what."""
+
+    claim: Claim
+    verdict: str
+    source: Source | None = None
+
+
+def load_comparable(root: Path | None = None) -> list[Result]:
+    """The stored results that may stand beside published numbers.
+
+    Args:
+        root: the store; the checkout's own by default.
+
+    Raises:
+        BadInputError: a stored file is damaged.
+    """
+    return keep_comparable(load_results(root or results_folder()))
+
+
+def keep_comparable(results: Iterable[Result]) -> list[Result]:
+    """Leave out the runs whose numbers mean nothing: smoke."""
+    return [result for result in results if read_profile(result.profile).is_comparable]
+
+
+def make_ledger(results: Sequence[Result], tables: Iterable[PublishedTable] | None = None) -> list[LedgerTable]:
+    """Set results beside published tables.
+
+    Args:
+        results: from the store; smoke runs among them are ignored.
+        tables: all published ones by default.
+
+    Raises:
+        BadInputError: a result's unit does not convert into its column's.
+    """
+    if tables is None:
+        tables = load_published().values()
+    library = library_digest()
+    return [_fill(table, keep_comparable(results), library) for table in tables]
+
+
+def judge_claims(results: Sequence[Result], claims: Iterable[Claim] | None = None) -> list[Verdict]:
+    """Hold each claim against measured numbers: of one source, the fullest profile in which all were run.
+
+    Args:
+        results: from the store; smoke runs among them are ignored.
+        claims: all by default.
+
+    Raises:
+        BadInputError: a result's unit does not convert into its column's.
+    """
+    ledger = {entry.table.key: entry for entry in make_ledger(results)}
+    return [_judge(claim, ledger) for claim in (load_claims() if claims is None else claims)]
+
+
+def metric_for(result: Result, table: PublishedTable, row: Row, column: Column) -> Metric | None:
+    """The metric of a result that belongs in a cell, converted to the column's unit; None if it has none.
+
+    Raises:
+        BadInputError: the units do not convert.
+    """
+    names = (f"{table.key}:{row.key}:{column.key}", f"{table.key}:{column.key}", column.key)
+    name = next((result.columns[name] for name in names if name in result.columns), column.key)
+    metric = result.outcome.metrics.get(name)
+    if metric is None:
+        return None
+    value = convert_unit(
+        metric.value, metric.unit, column.unit, f"{result.recipe}: {name}, for {table.key} {column.key}"
+    )
+    return Metric(value, column.unit, metric.alignment, metric.dataset or result.dataset)
+
+
+def convert_unit(value: float, unit: str, wanted: str, where: str) -> float:
+    """A value in another unit of length, or of fraction.
+
+    Args:
+        value: in ``unit``.
+        unit, wanted: such as "mm" and "cm".
+        where: what the value is, for the message.
+
+    Raises:
+        BadInputError: neither the same unit nor both lengths nor both fractions.
+    """
+    if unit == wanted:
+        return value
+    for sizes in _UNITS:
+        if unit in sizes and wanted in sizes:
+            return value * sizes[unit] / sizes[wanted]
+    raise BadInputError(f"{where}: measured in {unit!r}, the table has {wanted!r}: name the right metric in `columns`")
+
+
+def _fill(table: PublishedTable, results: Sequence[Result], library: str) -> LedgerTable:
+    cells: dict[tuple[str, str, Source], Measured] = {}
+    runs: dict[int, Result] = {}
+    for row in table.rows:
+        if row.recipe is None:
+            continue
+        own = [result for result in results if result.recipe.partition("@")[0] == row.recipe]
+        for column in table.columns:
+            if not column.is_numeric:
+                continue
+            for source, cell, used in _cells_of(table, row, column, own, library):
+                cells[row.key, column.key, source] = cell
+                runs |= {id(result): result for result in used}
+    # The fullest first: it is the one that a reader wants beside the paper's.
+    order = {str(profile): -index for index, profile in enumerate(Profile)}
+    sources = sorted({source for _, _, source in cells}, key=lambda item: (order[item.profile], item.dataset))
+    return LedgerTable(table, tuple(sources), cells, tuple(runs.values()))
+
+
+def _cells_of(
+    table: PublishedTable, row: Row, column: Column, results: Sequence[Result], library: str
+) -> list[tuple[Source, Measured, list[Result]]]:
+    """The measured cells of one row and column: one a source, over its seeds."""
+    groups: dict[Source, list[tuple[Result, Metric | None]]] = {}
+    for result in results:
+        metric = metric_for(result, table, row, column)
+        if metric is None and result.outcome.not_obtained is None:
+            continue
+        dataset = metric.dataset if metric is not None and metric.dataset else result.dataset
+        if _belongs_elsewhere(dataset, table, row, column):
+            continue
+        groups.setdefault(Source(dataset, result.profile), []).append((result, metric))
+    filled = []
+    for source, found in groups.items():
+        metrics = [metric for _, metric in found if metric is not None]
+        cell = Measured(
+            values=tuple(metric.value for metric in metrics),
+            alignment=", ".join(sorted({metric.alignment for metric in metrics})),
+            failures=tuple(r.outcome.not_obtained or "" for r, metric in found if metric is None),
+            is_stale=any(result.provenance.library_digest != library for result, _ in found),
+        )
+        filled.append((source, cell, [result for result, _ in found]))
+    return filled
+
+
+def _belongs_elsewhere(dataset: str, table: PublishedTable, row: Row, column: Column) -> bool:
+    """Whether a number on one of the paper's own data sets would land in a row or column of another of them."""
+    own = column.dataset or row.dataset
+    return dataset in table.datasets and own is not None and dataset != own
+
+
+def _judge(claim: Claim, ledger: dict[str, LedgerTable]) -> Verdict:
+    sources = dict.fromkeys(source for item in claim.comparisons for source in ledger[item.table].sources)
+    for source in sources:
+
+        def look_up(table: str, row: str, metric: str, source: Source = source) -> float | None:
+            cell = ledger[table].cells.get((row, metric, source))
+            return None if cell is None else cell.mean
+
+        holds = judge(claim, look_up)
+        if holds is not None:
+            return Verdict(claim, "holds" if holds else "does not hold", source)
+    return Verdict(claim, "not run")

@@ -17,7 +17,7 @@ from handlib.reproduce.published import PAPERS, PublishedTable, load_published, 
 from handlib.reproduce.registry_file import check_fields, check_text, read_registry
 
 CLAIMS_FILE = Path(__file__).parent / "claims.yml"
-OPERATORS = ("better than", "worse than", "close to", "gains less than")
+OPERATORS = ("better than", "better than one of", "worse than", "close to", "gains less than")
 STATUSES = ("not run", "holds here", "does not hold here")
 MARGIN_UNITS = ("percent", "times", "amount")
 MAX_QUOTE_WORDS = 20
@@ -33,12 +33,13 @@ class Margin:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row of a published table held against other rows of it, in one metric."""
+    """One row of a published table held against other rows of it, in one metric and its better direction."""
 
     table: str
     row: str
     against: tuple[str, ...]
     metric: str
+    better: str
     margin: Margin | None = None
 
 
@@ -47,8 +48,8 @@ class Claim:
     """One empirical claim: all ``comparisons`` must come out as ``operator`` says.
 
     ``says`` is our paraphrase, ``quote`` the paper's own words (20 at most); ``recipes`` are the experiments that must
-    have been run before the claim can be judged on measured numbers. "gains less than" compares two gains: the first
-    comparison's gain must be the smaller one.
+    have been run before the claim can be judged on measured numbers. "better than one of" asks for one of the rows
+    it is held against; "gains less than" compares two gains, of which the first comparison's must be the smaller.
     """
 
     id: str
@@ -103,17 +104,17 @@ def judge(claim: Claim, lookup: Lookup) -> bool | None:
     Returns:
         True if every comparison comes out as the operator says, False if one does not, None if a number is missing.
     """
-    tables = load_published()
-    gains: list[float] = []
     verdicts: list[bool] = []
+    gains: list[float] = []
     for comparison in claim.comparisons:
         own = lookup(comparison.table, comparison.row, comparison.metric)
         others = [lookup(comparison.table, row, comparison.metric) for row in comparison.against]
         if own is None or any(other is None for other in others):
             return None
-        sign = -1.0 if tables[comparison.table].column(comparison.metric).better == "lower" else 1.0
-        gains += [sign * (own - other) / abs(other) for other in others]
-        verdicts += [_compare(claim, sign * own, sign * other) for other in others]
+        sign = -1.0 if comparison.better == "lower" else 1.0
+        each = [_compare(claim, sign * own, sign * other) for other in others]
+        verdicts.append(any(each) if claim.operator == "better than one of" else all(each))
+        gains.append(sign * (own - others[0]) / abs(others[0]))
     return gains[0] < gains[1] if claim.operator == "gains less than" else all(verdicts)
 
 
@@ -131,11 +132,8 @@ def judge_in_print(claim: Claim) -> str:
         return "not printed"
     if not direction:
         return "contradicted"
-    return (
-        "holds"
-        if all(_margin_is_printed(comparison, tables) for comparison in claim.comparisons)
-        else "direction only"
-    )
+    margins = [_margin_is_printed(comparison, tables) for comparison in claim.comparisons]
+    return "holds" if all(margins) else "direction only"
 
 
 def _compare(claim: Claim, own: float, other: float) -> bool:
@@ -175,16 +173,10 @@ def _read_claim(name: str, entry: Any, tables: dict[str, PublishedTable]) -> Cla
     comparisons = tuple(
         comparison for item in entry["compare"] for comparison in _read_comparisons(item, where, tables)
     )
-    if operator == "gains less than" and (
-        len(comparisons) != 2 or any(len(c.against) != 1 for c in comparisons)
-    ):
-        raise BadInputError(
-            f"{where}: 'gains less than' compares two rows with one other row each; write two pairs."
-        )
+    if operator == "gains less than" and (len(comparisons) != 2 or any(len(c.against) != 1 for c in comparisons)):
+        raise BadInputError(f"{where}: 'gains less than' compares two rows with one other row each; write two pairs.")
     if (operator == "close to") != ("tolerance_percent" in entry):
-        raise BadInputError(
-            f"{where}: tolerance_percent goes with the operator 'close to', and with no other."
-        )
+        raise BadInputError(f"{where}: tolerance_percent goes with the operator 'close to', and with no other.")
     quote = entry.get("quote")
     if quote is not None and len(check_text(quote, f"{where}: quote").split()) > MAX_QUOTE_WORDS:
         raise BadInputError(f"{where}: the quotation is over {MAX_QUOTE_WORDS} words; shorten it.")
@@ -206,22 +198,21 @@ def _read_claim(name: str, entry: Any, tables: dict[str, PublishedTable]) -> Cla
 def _read_comparisons(entry: Any, where: str, tables: dict[str, PublishedTable]) -> list[Comparison]:
     check_fields(entry, f"{where}: compare", ("table", "row", "against", "metrics"))
     if entry["table"] not in tables:
-        raise BadInputError(
-            f"{where}: {entry['table']!r} is not a published table; known are {sorted(tables)}."
-        )
+        raise BadInputError(f"{where}: {entry['table']!r} is not a published table; known are {sorted(tables)}.")
     table = tables[entry["table"]]
     for row in (entry["row"], *entry["against"]):
         table.row(row)
-    comparisons = []
-    for metric, margin in entry["metrics"].items():
-        if table.column(metric).better == "neither":
-            raise BadInputError(
-                f"{where}: the column {metric!r} of {table.key} has no better direction to compare in."
-            )
-        comparison_margin = None if margin is None else _read_margin(margin, f"{where}, {metric}")
-        against = tuple(entry["against"])
-        comparisons.append(Comparison(table.key, entry["row"], against, metric, comparison_margin))
-    return comparisons
+    return [
+        Comparison(
+            table=table.key,
+            row=entry["row"],
+            against=tuple(entry["against"]),
+            metric=metric,
+            better=check_text(table.column(metric).better, f"{where}, {metric}: better", ("higher", "lower")),
+            margin=None if margin is None else _read_margin(margin, f"{where}, {metric}"),
+        )
+        for metric, margin in entry["metrics"].items()
+    ]
 
 
 def _read_margin(entry: Any, where: str) -> Margin:

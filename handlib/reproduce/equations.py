@@ -1,6 +1,7 @@
 """The register of the five papers' numbered equations: what each says, and where it is computed and tested.
 
-Every equation has one function and one test once its chapter is written; until then both are None, and the book says so.
+Every equation has one function and one test once its chapter is written; until then both are None, and the book
+says so.
 """
 
 import ast
@@ -123,9 +124,7 @@ def resolve_function(path: str, where: str) -> Callable[..., Any]:
     try:
         function = getattr(import_module(module), name)
     except (ImportError, ValueError, AttributeError) as error:
-        raise BadInputError(
-            f"{where}: {path!r} cannot be imported ({error}); correct or remove it."
-        ) from error
+        raise BadInputError(f"{where}: {path!r} cannot be imported ({error}); correct or remove it.") from error
     if not hasattr(function, "__code__"):
         raise BadInputError(f"{where}: {path!r} is a {type(function).__name__}, expected a plain function.")
     return function
@@ -156,17 +155,11 @@ def _read_equation(name: str, entry: Any) -> Equation:
     check_fields(entry, where, ("title", "latex", "symbols", *links), ("also", "note"))
     paper, _, number = name.rpartition("-")
     if paper not in PAPERS or not number.isdigit():
-        raise BadInputError(
-            f"{where}: an id is a paper and a number, such as 's2hand-3'; papers are {PAPERS}."
-        )
+        raise BadInputError(f"{where}: an id is a paper and a number, such as 's2hand-3'; papers are {PAPERS}.")
     check_fields(entry["symbols"], f"{where}: symbols", (), entry["symbols"] or ())
-    texts = {
-        key: entry.get(key) and check_text(entry[key], f"{where}: {key}") for key in (*links, "also", "note")
-    }
+    texts = {key: entry.get(key) and check_text(entry[key], f"{where}: {key}") for key in (*links, "also", "note")}
     if (texts["function"] is None) != (texts["test"] is None):
-        raise BadInputError(
-            f"{where}: a function comes with a test and a test with a function; give both or none."
-        )
+        raise BadInputError(f"{where}: a function comes with a test and a test with a function; give both or none.")
     return Equation(
         id=name,
         paper=paper,
@@ -174,8 +167,7 @@ def _read_equation(name: str, entry: Any) -> Equation:
         title=check_text(entry["title"], f"{where}: title"),
         latex=check_text(entry["latex"], f"{where}: latex"),
         symbols=tuple(
-            Symbol(latex, check_text(meaning, f"{where}: {latex}"))
-            for latex, meaning in entry["symbols"].items()
+            Symbol(latex, check_text(meaning, f"{where}: {latex}")) for latex, meaning in entry["symbols"].items()
         ),
         **texts,
     )

@@ -156,9 +156,7 @@ def read_published(path: Path) -> dict[str, PublishedTable]:
     content = read_registry(path)
     check_fields(content, path.name, ("paper", "reference", "title", "metrics", "tables"))
     paper = check_text(content["paper"], f"{path.name}: paper", PAPERS)
-    metrics = {
-        key: _read_column(key, entry, f"{path.name}: {key}") for key, entry in content["metrics"].items()
-    }
+    metrics = {key: _read_column(key, entry, f"{path.name}: {key}") for key, entry in content["metrics"].items()}
     reference = check_text(content["reference"], f"{path.name}: reference")
     return {
         f"{paper}/{key}": _read_table(f"{paper}/{key}", entry, reference, metrics)
@@ -181,9 +179,7 @@ def _read_table(key: str, entry: Any, reference: str, metrics: dict[str, Column]
     required = ("name", "kind", "section", "caption", "datasets", "protocol", "alignment", "columns", "rows")
     check_fields(entry, key, required, ("supervision", "same_as", "note"))
     if unknown := [column for column in entry["columns"] if column not in metrics]:
-        raise BadInputError(
-            f"{key}: columns {unknown} are not defined under metrics; known are {sorted(metrics)}."
-        )
+        raise BadInputError(f"{key}: columns {unknown} are not defined under metrics; known are {sorted(metrics)}.")
     columns = tuple(metrics[column] for column in entry["columns"])
     supervision = _optional_text(entry, "supervision", key)
     return PublishedTable(
@@ -199,8 +195,7 @@ def _read_table(key: str, entry: Any, reference: str, metrics: dict[str, Column]
         alignment=check_text(entry["alignment"], f"{key}: alignment", ALIGNMENTS),
         columns=columns,
         rows=tuple(
-            _read_row(f"{key}, row {row}", row, item, columns, supervision)
-            for row, item in entry["rows"].items()
+            _read_row(f"{key}, row {row}", row, item, columns, supervision) for row, item in entry["rows"].items()
         ),
         same_as=_optional_text(entry, "same_as", key),
         note=_optional_text(entry, "note", key),
@@ -212,9 +207,7 @@ def _read_row(where: str, key: str, entry: Any, columns: tuple[Column, ...], sup
     check_fields(entry, where, ("label", "values"), words)
     values = entry["values"]
     if not isinstance(values, list) or len(values) != len(columns):
-        raise BadInputError(
-            f"{where}: values is {values!r}, expected a list of {len(columns)}, one a column."
-        )
+        raise BadInputError(f"{where}: values is {values!r}, expected a list of {len(columns)}, one a column.")
     for column, value in zip(columns, values, strict=True):
         _check_value(f"{where}, column {column.key}", column, value)
     texts = {word: _optional_text(entry, word, where) for word in words}
@@ -226,9 +219,7 @@ def _check_value(where: str, column: Column, value: Any) -> None:
     if value is None:
         return
     if not isinstance(value, str):
-        raise BadInputError(
-            f"{where}: met {value!r}; write it in quotes, as printed, so that no last zero is lost."
-        )
+        raise BadInputError(f"{where}: met {value!r}; write it in quotes, as printed, so that no last zero is lost.")
     if column.is_numeric and not _NUMBER.fullmatch(value):
         raise BadInputError(f"{where}: {value!r} is not a printed number such as '0.770' or '2.38e-5'.")
 

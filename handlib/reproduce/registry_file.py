@@ -45,9 +45,7 @@ def read_registry(path: Path) -> dict[str, Any]:
         BadInputError: the file is not YAML, its top level is not a mapping, or a key is written twice.
     """
     if not path.is_file():
-        raise MissingFileError(
-            f"No registry file {path}: reinstall handlib, its YAML files are package data."
-        )
+        raise MissingFileError(f"No registry file {path}: reinstall handlib, its YAML files are package data.")
     with path.open(encoding="utf-8") as file:
         try:
             content = yaml.load(file, Loader=_StrictLoader)

@@ -74,9 +74,22 @@ class MarginNote(SphinxDirective):
         return [note]
 
 
+def drop_thebe(_app: Any, _page: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
+    """Take off the page what Jupyter Book's live-code extension puts on every page: its script comes from a CDN."""
+    for kind in ("script_files", "css_files"):
+        kept = [item for item in context.get(kind, ()) if not _mentions_thebe(item)]
+        context[kind] = kept
+
+
+def _mentions_thebe(item: Any) -> bool:
+    """Whether a script or style sheet of a page, by its address or its inline text, is the live-code extension's."""
+    return "thebe" in f"{getattr(item, 'filename', item)} {getattr(item, 'attributes', {})}".lower()
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Register the directives with Sphinx."""
     app.add_directive("page-header", PageHeader)
     for name in MARGIN_NOTES:
         app.add_directive(name, MarginNote)
+    app.connect("html-page-context", drop_thebe, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 CAMERAS: dict[str, dict[str, dict[str, float]]] = {
     # The viewer stands where the photographing camera stood: x to the right, y down, looking along +z.
-    "camera": {"eye": {"x": 0.0, "y": 0.0, "z": -1.7}, "up": {"x": 0.0, "y": -1.0, "z": 0.0}},
+    "camera": {"eye": {"x": 0.0, "y": 0.0, "z": -1.45}, "up": {"x": 0.0, "y": -1.0, "z": 0.0}},
     # The rest frame of the hand files: fingers (-x) point up, the palm (-y) faces the viewer.
-    "palm": {"eye": {"x": -0.25, "y": -1.7, "z": 0.35}, "up": {"x": -1.0, "y": 0.0, "z": 0.0}},
-    "back": {"eye": {"x": -0.25, "y": 1.7, "z": 0.35}, "up": {"x": -1.0, "y": 0.0, "z": 0.0}},
+    "palm": {"eye": {"x": -0.2, "y": -1.4, "z": 0.3}, "up": {"x": -1.0, "y": 0.0, "z": 0.0}},
+    "back": {"eye": {"x": -0.2, "y": 1.4, "z": 0.3}, "up": {"x": -1.0, "y": 0.0, "z": 0.0}},
 }
 """Viewpoints by name: ``"camera"`` for hands in an OpenCV camera frame, ``"palm"`` and ``"back"`` for the rest frame."""
 

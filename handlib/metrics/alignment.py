@@ -1,24 +1,19 @@
-"""Alignments: what is forgiven before the error is measured. Each is a function of its own, because mixing them
-up is the field's commonest error.
+"""Alignments: what is forgiven before the error is measured.
 
-==============================  ==============================================
-========================================== function                        forgives
-used by
-==============================  ==============================================
-========================================== ``align_none``                  nothing
-FreiHAND, HO-3D ("not aligned"), NYU ``align_root``                  translation (one joint put on its true
-place)   STB, MHP, Dexter+Object, EgoDexter ``align_scale_root``            translation, scale (one bone made
-its true      HO-3D ("scale-translation")
-                                length)
-``procrustes_rigid``            translation, scale, rotation                    most recent papers (HaMeR, mmpose)
-``procrustes_with_reflection``  translation, scale, rotation, *mirroring*       FreiHAND, HO-3D ("aligned")
-==============================  ==============================================
-==========================================
+Each is a function of its own, because mixing them up is the field's commonest error.
 
-On ordinary predictions the two Procrustes agree to the last digit; for a mirrored hand the official one reports
-0.
+==============================  ========================================  =======================================
+function                        forgives                                  used by
+==============================  ========================================  =======================================
+``align_none``                  nothing                                   FreiHAND and HO-3D (plain), NYU
+``align_root``                  position                                  STB, MHP, Dexter+Object, EgoDexter
+``align_scale_root``            position, size                            HO-3D ("scale-translation")
+``procrustes_rigid``            position, size, rotation                  mmpose, HaMeR
+``procrustes_with_reflection``  position, size, rotation, and mirroring   FreiHAND and HO-3D ("aligned")
+==============================  ========================================  =======================================
 
-All take and return (frames, points, 3) and move ``pred`` onto ``true``; units are free but common to both.
+On ordinary predictions the two Procrustes agree to the last digit; a mirrored hand scores 0 in the official one. All
+take and return (frames, points, 3) and move ``pred`` onto ``true``; units are free but common to both.
 """
 
 from collections.abc import Callable

@@ -6,7 +6,7 @@ between two papers' numbers is the alignment, which is therefore an argument wit
 """
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from handlib.errors import BadInputError
@@ -15,8 +15,8 @@ from handlib.metrics.inputs import Points, check_metres, check_pair
 
 MM_PER_M = 1000.0
 
-Errors = Float64[np.ndarray, "frames points"]
-Mask = Bool[np.ndarray, "frames points"] | Bool[Tensor, "frames points"]
+Errors = Float[np.ndarray, "frames points"]
+Mask = Bool[np.ndarray, "_frames _points"] | Bool[Tensor, "_frames _points"]
 
 
 def point_errors(pred: Points, true: Points) -> Float64[np.ndarray, "_frames _points"]:

@@ -7,13 +7,13 @@ that curve over its own range of thresholds: between 20 and 50 mm a bad method l
 """
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from scipy.integrate import trapezoid
 
 from handlib.errors import BadInputError
 from handlib.metrics.errors import Errors, Mask, mask_of
 
-Thresholds = Float64[np.ndarray, "thresholds"]
+Thresholds = Float[np.ndarray, "thresholds"]
 
 # get_measures(0.0, 0.05, 100) of FreiHAND's and HO-3D's eval.py: both ends included, metres.
 FREIHAND_THRESHOLDS_M: Thresholds = np.linspace(0.0, 0.05, 100)

@@ -8,10 +8,9 @@ The same errors score differently under them (.8787 and .8714 in one case), so t
 result's key. Both leave out the first 20 mm, where methods differ most; TASSN (WACV 2021) adds 0 to 50 mm.
 """
 
-from typing import Literal
-
 import numpy as np
 
+from handlib.errors import BadInputError
 from handlib.metrics.alignment import align_root, procrustes_rigid
 from handlib.metrics.errors import MM_PER_M, mean_error, point_errors
 from handlib.metrics.inputs import Points, check_metres, check_pair
@@ -26,19 +25,21 @@ STB_THRESHOLDS_M: dict[str, Thresholds] = {
 def stb(
     pred_joints: Points,
     true_joints: Points,
-    thresholds: Literal["hand3d", "linspace", "both"] = "both",
+    thresholds: str = "both",
     root: int = 0,
 ) -> dict[str, float]:
-    """Score joints (frames, 21, 3) in metres, aligned by joint ``root`` (the wrist, after moving STB's palm
-    there).
+    """Score joints (frames, 21, 3) in metres, aligned by joint ``root``.
 
-    Keys: ``root_mpjpe`` (mm), ``root_auc_j_20_50mm_hand3d`` and/or ``root_auc_j_20_50mm_linspace``,
-    ``root_auc_j_0_50mm`` (FreiHAND's 100 thresholds); for comparison ``mpjpe`` (no alignment) and
-    ``pa_rigid_mpjpe`` (Procrustes without reflection). PCK is inclusive (``<=``). Raises ``BadInputError`` on
-    shapes, NaN or units.
+    The default root is the wrist, to which STB's palm must have been moved. ``thresholds`` says which version
+    to report: "hand3d", "linspace" or "both". Keys: ``root_mpjpe`` (mm), ``root_auc_j_20_50mm_hand3d`` and/or
+    ``root_auc_j_20_50mm_linspace``, ``root_auc_j_0_50mm`` (FreiHAND's 100 thresholds); for comparison ``mpjpe``
+    (no alignment) and ``pa_rigid_mpjpe`` (Procrustes without reflection). PCK is inclusive (``<=``). Raises
+    ``BadInputError`` on shapes, NaN or units.
     """
     pred, true = check_pair(pred_joints, true_joints)
     check_metres(pred, true)
+    if thresholds not in ("both", *STB_THRESHOLDS_M):
+        raise BadInputError(f"thresholds: {thresholds!r}, expected 'both' or one of {list(STB_THRESHOLDS_M)}.")
     errors = point_errors(align_root(pred, true, root), true)
     versions = STB_THRESHOLDS_M if thresholds == "both" else {thresholds: STB_THRESHOLDS_M[thresholds]}
     return {

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from anatomical_joints import with_anatomical_joints
 from asset_files import ASSETS, check_asset, packed, write_asset
 from hand_anthropometry import adult_covariance_mm2, adult_mean_mm, place_measures
 from hand_shape_space import (
@@ -55,6 +56,7 @@ def build(mpfb2: Path | None = None) -> dict[str, np.ndarray]:
     full = load_right_hand(find_makehuman_data(mpfb2))
     middle = body_points(full, *average_body())[0]
     tips = fingertips(middle, full.weights)
+    full = with_anatomical_joints(full, middle, tips)
     steps.update()
 
     kept, faces = reduce_mesh(

@@ -71,9 +71,14 @@ def folder_fingerprint(folder: Path | None) -> str:
 
 
 def data_fingerprint() -> str:
-    """Fingerprint of the data folder that HANDLIB_DATA names; "none" without one."""
-    folder = os.environ.get("HANDLIB_DATA")
-    return folder_fingerprint(Path(folder)) if folder else "none"
+    """Fingerprint of the data folder that HANDLIB_DATA names; "none" where it is not set.
+
+    Raises:
+        MissingFileError: it is set, and no such folder is there.
+    """
+    from handlib.data.photos import data_folder
+
+    return folder_fingerprint(data_folder())
 
 
 def notebook_digest(notebook: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from handlib.reproduce.results import Result
 
 STALE_MARK = "†"
 STALE_NOTE = f"{STALE_MARK} handlib has changed since this was measured."
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#|$~])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|$~])")
 
 
 def escape_markdown(text: str) -> str:
@@ -112,7 +112,8 @@ def ledger_markdown(entries: Sequence[LedgerTable], verdicts: Sequence[Verdict],
     blocks = []
     for entry in entries:
         head, body = table_cells(entry)
-        lines = [f"{'#' * level} {entry.table.name}", "", escape_markdown(entry.table.caption), ""]
+        label = f"(ledger-{entry.table.key.replace('/', '-')})="
+        lines = [label, f"{'#' * level} {entry.table.name}", "", escape_markdown(entry.table.caption), ""]
         lines += [f"*{escape_markdown(_protocol(entry))}*", ""]
         lines += ["| " + " | ".join(escape_markdown(text) or " " for text in head) + " |", "|" + "---|" * len(head)]
         lines += ["| " + " | ".join(escape_markdown(text) for text in cells) + " |" for cells in body]

@@ -22,7 +22,7 @@ only.
 """
 
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import roma
 import torch
@@ -47,6 +47,7 @@ _HINGES = [j for j in range(15) if j % 3]
 _FINGER_HINGES = [j for j, name in enumerate(MODEL_JOINT_NAMES[1:]) if name.endswith(("_pip", "_dip"))]
 
 
+@runtime_checkable
 class RestHand(Protocol):
     """What anatomy needs of a hand: `HandModel` has it."""
 
@@ -56,11 +57,15 @@ class RestHand(Protocol):
     side: str
 
 
+def as_right_hand(points: Float[Tensor, "*batch 3"], side: str) -> Float[Tensor, "*batch 3"]:
+    """Mirror the points of a left hand (x to -x) into those of a right hand; a right hand's pass through."""
+    return points * points.new_tensor([-1.0, 1.0, 1.0]) if side == "left" else points
+
+
 def rest_joints_m(model: RestHand) -> Float[Tensor, "21 3"]:
     """The 21 joints of the unposed mean hand as a right hand, in metres, in the model's frame."""
-    joints, tips = model.J_regressor @ model.v_template, model.v_template[model.tip_vertices]
-    rest = joints_to_21(joints, tips)
-    return rest * rest.new_tensor([-1.0, 1.0, 1.0]) if model.side == "left" else rest
+    vertices = as_right_hand(model.v_template.detach(), model.side)
+    return joints_to_21(model.J_regressor @ vertices, vertices[model.tip_vertices])
 
 
 def joints_to_21(
@@ -198,7 +203,7 @@ class AnatomicalPose(nn.Module):
 
     def __init__(self, model: RestHand) -> None:
         super().__init__()
-        rest = rest_joints_m(model).detach()
+        rest = rest_joints_m(model)
         if not bool(torch.isfinite(rest).all()):
             raise BadInputError(
                 "AnatomicalPose: the rest joints of the hand are not finite; check the hand's file."
@@ -210,7 +215,7 @@ class AnatomicalPose(nn.Module):
         bend = torch.zeros_like(angles)
         bend[_HINGES, 1] = angles[_HINGES, 1]
         bend[_FINGER_HINGES, 0] = angles[_FINGER_HINGES, 0].clamp(max=0.0)
-        self.is_left = model.side == "left"
+        self.side = model.side
         self.register_buffer("zero_frames", frames, persistent=False)
         self.register_buffer("hinge_bend", bend, persistent=False)
         self.register_buffer("rest_angles", angles - bend, persistent=False)
@@ -239,8 +244,7 @@ class AnatomicalPose(nn.Module):
             raise BadInputError(
                 f"from_joints: joints have shape {tuple(joints.shape)}; (batch, 21, 3) is wanted."
             )
-        right = joints * joints.new_tensor([-1.0, 1.0, 1.0]) if self.is_left else joints
-        return chain_angles(right)[0] - self.hinge_bend
+        return chain_angles(as_right_hand(joints, self.side))[0] - self.hinge_bend
 
     def _mirror(self, rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-        return rotvec * rotvec.new_tensor([1.0, -1.0, -1.0]) if self.is_left else rotvec
+        return rotvec * rotvec.new_tensor([1.0, -1.0, -1.0]) if self.side == "left" else rotvec

@@ -7,10 +7,10 @@ without, at thousands of poses a second. It is no collision test of the mesh.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from handlib.hand.anatomy import RestHand, joints_to_21
+from handlib.hand.anatomy import RestHand, as_right_hand, palm_frame, rest_joints_m
 from handlib.skeleton import FINGER_JOINTS, FINGERS
 
 CAPSULES: tuple[tuple[int, int], ...] = (
@@ -21,6 +21,7 @@ CAPSULES: tuple[tuple[int, int], ...] = (
 little."""
 
 PALM_CAPSULES = 4
+_SHORTENED = [*range(PALM_CAPSULES), *range(PALM_CAPSULES + 2, len(CAPSULES), 3)]
 
 
 def segment_distance(
@@ -70,44 +71,74 @@ def capsule_pairs() -> Int[Tensor, "pairs 2"]:
     return torch.tensor(pairs)
 
 
+def capsule_radii_m(
+    vertices: Float[Tensor, "vertices 3"], joints: Float[Tensor, "21 3"]
+) -> tuple[Float[Tensor, "19"], Float[Tensor, "4"]]:
+    """Radii of the capsules of a right hand, and how far palmward of their bones the palm's four lie; metres.
+
+    A finger's radius is the lower quartile of the distances from the bone to the skin nearest to it: flesh gives
+    and bones are not round. Metacarpals lie close under the back of the hand, so the palm's capsules run halfway
+    between the quartiles of its two sides. Vertices beyond a bone's ends (the forearm, a joint's rounding) do not
+    count.
+    """
+    starts, ends = joints[[a for a, _ in CAPSULES]], joints[[b for _, b in CAPSULES]]
+    distance = point_segment_distance(vertices[:, None].expand(-1, len(CAPSULES), -1), starts, ends)
+    nearest = distance.argmin(dim=1)
+    offset, bone = vertices - starts[nearest], (ends - starts)[nearest]
+    beside = ((offset * bone).sum(-1) / (bone * bone).sum(-1) - 0.5).abs() < 0.4
+    dorsal = offset @ palm_frame(joints)[:, 1] > 0
+
+    def quartile(capsule: int, counts: Bool[Tensor, "vertices"]) -> Float[Tensor, ""]:
+        return distance[counts & beside & (nearest == capsule), capsule].quantile(0.25)
+
+    back = torch.stack([quartile(k, dorsal) for k in range(PALM_CAPSULES)])
+    front = torch.stack([quartile(k, ~dorsal) for k in range(PALM_CAPSULES)])
+    fingers = torch.stack([quartile(k, beside) for k in range(PALM_CAPSULES, len(CAPSULES))])
+    return torch.cat(((front + back) / 2, fingers)), (front - back) / 2
+
+
 class HandPenetration(nn.Module):
     """Depth of self-penetration of a posed hand, from its 21 joints.
 
-    `forward` gives the deepest overlap of any two capsules in metres, 0 for none; `pair_depths` gives them
-    all. Overlap that the rest pose already has (the thumb's base in the palm) belongs to the hand and does
-    not count.
+    `forward` gives the deepest overlap of any two capsules in metres, 0 for none; `pair_depths` gives them all.
+    Overlap that the rest pose already has (the thumb's base in the palm) belongs to the hand and does not count.
     """
 
     radii: Tensor
+    palm_shift: Tensor
     pairs: Tensor
     rest_depths: Tensor
 
     def __init__(self, model: RestHand) -> None:
         super().__init__()
-        vertices = model.v_template.detach()
-        joints = joints_to_21(model.J_regressor @ vertices, vertices[model.tip_vertices])
-        starts, ends = joints[[a for a, _ in CAPSULES]], joints[[b for _, b in CAPSULES]]
-        distance = point_segment_distance(vertices[:, None].expand(-1, 19, -1), starts, ends)
-        nearest = distance.argmin(dim=1)
-        # A vertex beyond the ends of its bone (the forearm, a joint's rounding) says nothing of the bone's
-        # thickness.
-        along = ((vertices - starts[nearest]) * (ends - starts)[nearest]).sum(-1)
-        beside = (along / ((ends - starts)[nearest] ** 2).sum(-1) - 0.5).abs() < 0.4
-        radii = torch.stack([distance[(nearest == k) & beside, k].quantile(0.25) for k in range(19)])
+        self.side = model.side
+        rest = rest_joints_m(model)
+        radii, palm_shift = capsule_radii_m(as_right_hand(model.v_template.detach(), model.side), rest)
         self.register_buffer("radii", radii, persistent=False)
+        self.register_buffer("palm_shift", palm_shift, persistent=False)
         self.register_buffer("pairs", capsule_pairs(), persistent=False)
         self.register_buffer("rest_depths", radii.new_zeros(len(self.pairs)), persistent=False)
-        self.rest_depths = self.pair_depths(joints[None])[0].clamp(min=0.0)
+        self.rest_depths = self.pair_depths(as_right_hand(rest, model.side)[None])[0].clamp(min=0.0)
+
+    def segments(
+        self, joints: Float[Tensor, "batch 21 3"]
+    ) -> tuple[Float[Tensor, "batch 19 3"], Float[Tensor, "batch 19 3"]]:
+        """Both ends of every capsule's axis, in a right hand's mirror image where the model is a left hand."""
+        joints = as_right_hand(joints, self.side)
+        starts, ends = joints[:, [a for a, _ in CAPSULES]], joints[:, [b for _, b in CAPSULES]]
+        palmward = -palm_frame(joints)[:, None, :, 1] * self.palm_shift[:, None]
+        shift = torch.cat(
+            (palmward, palmward.new_zeros(len(joints), len(CAPSULES) - PALM_CAPSULES, 3)), dim=1
+        )
+        # Round ends would reach a radius past the fingertip, and past the palm into its own fingers.
+        bones = ends - starts
+        back = torch.zeros_like(self.radii).index_copy(0, self.pairs.new_tensor(_SHORTENED), self.radii[_SHORTENED])
+        ends = ends - bones * (back / torch.linalg.vector_norm(bones, dim=-1)).clamp(max=1.0)[..., None]
+        return starts + shift, ends + shift
 
     def pair_depths(self, joints: Float[Tensor, "batch 21 3"]) -> Float[Tensor, "batch pairs"]:
         """Overlap of every pair of capsules in metres, beyond that of the rest pose; negative is a gap."""
-        starts, ends = joints[:, [a for a, _ in CAPSULES]], joints[:, [b for _, b in CAPSULES]]
-        # The last capsule of a finger would reach a radius past the fingertip, so it ends that much earlier.
-        last = [k for k in range(PALM_CAPSULES, 19) if (k - PALM_CAPSULES) % 3 == 2]
-        bone = ends[:, last] - starts[:, last]
-        length = torch.linalg.vector_norm(bone, dim=-1, keepdim=True)
-        back = (self.radii[last, None] / length).clamp(max=1.0)
-        ends = ends.index_copy(1, self.pairs.new_tensor(last), ends[:, last] - back * bone)
+        starts, ends = self.segments(joints)
         first, second = self.pairs.unbind(-1)
         distance = segment_distance(starts[:, first], ends[:, first], starts[:, second], ends[:, second])
         return self.radii[first] + self.radii[second] - distance - self.rest_depths

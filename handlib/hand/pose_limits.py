@@ -26,7 +26,7 @@ def _finger(abduction: tuple[float, float]) -> tuple:
 JOINT_LIMITS: tuple = (
     *_finger((-20.0, 20.0)),  # index
     *_finger((-20.0, 20.0)),  # middle
-    *_finger((-20.0, 20.0)),  # little
+    *_finger((-14.0, 26.0)),  # little
     *_finger((-20.0, 20.0)),  # ring
     # The literature gives total ranges, not where zero is: they are laid around the neutral thumb of `anatomy`
     # so that its tip reaches every fingertip and lies flat beside the index. Opposition pronates the thumb.

@@ -76,6 +76,18 @@ def unproject_parallel(
     return pad(xy, (0, 1)) + pad(depth_m[..., None], (2, 0))
 
 
+def weak_perspective_to_translation(
+    scale: Float[Tensor, "#batch"], translation: Float[Tensor, "#batch 2"], K: Float[Tensor, "#batch 3 3"]
+) -> Float[Tensor, "#batch 3"]:
+    """Where (m) a perspective camera ``K`` must see a root-centred hand to agree with a weak-perspective camera.
+
+    ``z = f / s``, ``(x, y) = (t - c) / s``: equal at the root's depth, to first order elsewhere, for square pixels (the
+    focal length is the mean of fx and fy). What is behind "depth up to the assumed focal length".
+    """
+    depth = (K[:, 0, 0] + K[:, 1, 1]) / 2 / scale
+    return torch.cat([(translation - K[:, :2, 2]) / scale[:, None], depth[:, None]], dim=-1)
+
+
 class Camera(abc.ABC):
     """What every camera can do. Points are in the camera's frame (m), pixels count from the top-left pixel's centre."""
 

@@ -11,6 +11,7 @@ from handlib.camera import (
     WeakPerspectiveCamera,
     project_perspective,
     unproject_perspective,
+    weak_perspective_to_translation,
 )
 from handlib.errors import BadInputError
 
@@ -99,6 +100,20 @@ def test_gradient_through_the_intrinsics() -> None:
 def test_pixels_do_not_change_when_the_scene_grows(focal: float, factor: float) -> None:
     camera = PerspectiveCamera.from_focal(torch.full((2, 2), focal).double(), torch.full((2, 2), 50.0).double())
     assert torch.allclose(camera.project(points()), camera.project(factor * points()), atol=1e-8)
+
+
+def test_weak_perspective_becomes_a_translation_before_a_perspective_camera() -> None:
+    """Exact for points at the root's depth; and the error elsewhere shrinks as the focal length grows."""
+    weak = WeakPerspectiveCamera(torch.tensor([900.0]).double(), torch.tensor([[60.0, 140.0]]).double())
+    X = points(1) - torch.tensor([0.0, 0.0, 0.6])
+    gaps = []
+    for focal in (500.0, 5000.0):
+        K = PerspectiveCamera.from_focal(torch.full((1, 2), focal).double(), torch.full((1, 2), 112.0).double())
+        root = weak_perspective_to_translation(weak.scale, weak.translation, K.K)[:, None]
+        flat = X * torch.tensor([1.0, 1.0, 0.0])
+        assert torch.allclose(K.project(flat + root), weak.project(flat), atol=1e-9)
+        gaps.append((K.project(X + root) - weak.project(X)).norm(dim=-1).max())
+    assert gaps[1] < gaps[0] / 8
 
 
 def test_bad_cameras_are_refused() -> None:

@@ -10,7 +10,7 @@ from scipy.linalg import orthogonal_procrustes
 
 from handlib import metrics
 from handlib.errors import BadInputError
-from handlib.skeleton import JOINT_NAMES
+from handlib.skeleton import JOINT_NAMES, JointOrder
 
 PUBLISHED_NYU_MM = {
     "CVPR18_NYU_V2V_PoseNet": 8.419,
@@ -115,6 +115,16 @@ def test_ho3d_scale_translation_by_wrist_and_middle_knuckle() -> None:
     assert metrics.freihand(pj, tj, pv, tv).items() <= scores.items()
 
 
+def test_ho3d_in_another_joint_order() -> None:
+    """HO-3D's files have the articulated joints first: index, middle, ... The score must not depend on the order."""
+    pj, tj, _, _ = data_set()
+    rows = np.random.default_rng(3).permutation(21)
+    shuffled = JointOrder("shuffled", tuple(JOINT_NAMES[r] for r in rows), "this test")
+    there, here = metrics.ho3d(pj[:, rows], tj[:, rows], joint_order=shuffled), metrics.ho3d(pj, tj)
+    assert there.keys() == here.keys()
+    assert all(there[key] == pytest.approx(here[key]) for key in here)
+
+
 def test_stb_versions_differ_on_the_same_errors() -> None:
     """Errors spread evenly over 0..50 mm: PCK(t) = t / 50 mm, so each area is its mean threshold / 50 mm."""
     frames = 50_000
@@ -156,6 +166,9 @@ def test_nyu_golden_value() -> None:
     assert scores["success_20mm"] == 0.5 and scores["success_40mm"] == 1.0
     assert metrics.nyu(pred.reshape(2, 42), torch.tensor(true)) == scores
     assert metrics.nyu_errors_mm(pred, true).shape == (2, 14)
+    all_joints = np.full((2, 36, 3), 500.0)
+    all_joints[:, [0, 3, 6, 9, 12, 15, 18, 21, 24, 25, 27, 30, 31, 32]] = true
+    assert metrics.nyu(pred, all_joints) == scores
 
 
 def test_protocols_refuse_bad_input() -> None:
@@ -170,6 +183,8 @@ def test_protocols_refuse_bad_input() -> None:
         metrics.freihand(pj, tj, pv[:2], tv[:2])
     with pytest.raises(BadInputError, match="joint order"):
         metrics.ho3d(pj, tj, joint_order="mystery")
+    with pytest.raises(BadInputError, match="14, 3"):
+        metrics.nyu(pj, tj)
     with pytest.raises(BadInputError, match="millimetres"):
         metrics.nyu(pj[:, :14], tj[:, :14])
 

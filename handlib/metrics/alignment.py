@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from handlib.errors import BadInputError
-from handlib.metrics.inputs import Points, check_pair
+from handlib.metrics.inputs import Points, check_pair, to_float64
 
 Aligned = Float64[np.ndarray, "_frames _points _xyz"]
 
@@ -37,7 +37,7 @@ class Similarity(NamedTuple):
 
     def apply(self, points: Points) -> Aligned:
         """Move (frames, points, 3); any number of points, so joints may carry a mesh along."""
-        turned = np.asarray(points, dtype=np.float64) @ self.rotation.swapaxes(-1, -2)
+        turned = to_float64(points, "points") @ self.rotation.swapaxes(-1, -2)
         return self.scale[:, None, None] * turned + self.translation[:, None]
 
 

@@ -9,7 +9,7 @@ error.
 from handlib.metrics.alignment import align_scale_root
 from handlib.metrics.inputs import Points, check_pair
 from handlib.metrics.protocols.freihand import freihand, point_measures
-from handlib.skeleton import get_joint_order
+from handlib.skeleton import JointOrder, get_joint_order
 
 
 def ho3d(
@@ -17,7 +17,7 @@ def ho3d(
     true_joints: Points,
     pred_vertices: Points | None = None,
     true_vertices: Points | None = None,
-    joint_order: str = "handlib",
+    joint_order: str | JointOrder = "handlib",
 ) -> dict[str, float]:
     """Score joints (frames, 21, 3) and, if given, vertices (frames, vertices, 3), all in metres.
 

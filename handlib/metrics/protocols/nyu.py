@@ -1,10 +1,9 @@
 """The NYU protocol: mean 3D error over 14 joints, no alignment, and the fraction of successful frames.
 
-Published predictions are exchanged as ``uvd``: pixel, pixel, depth in mm
-(https://github.com/xinghaochen/awesome-hand-pose- estimation collects them). They become millimetres through
-the depth camera's intrinsics, fx 588.03, fy 587.07, cx 320, cy 240. The sign of fy (the data set's own xyz has
-y up) cancels in every distance. The 14 of the 36 annotated joints are rows 0, 3, 6, 9, 12, 15, 18, 21, 24, 25,
-27, 30, 31, 32.
+Published predictions are exchanged as ``uvd``: pixel, pixel, depth in mm; a collection with its reference scores is
+https://github.com/xinghaochen/awesome-hand-pose-estimation. They become millimetres through the depth camera's
+intrinsics, fx 588.03, fy 587.07, cx 320, cy 240. The sign of fy (the data set's own xyz has y up) cancels in every
+distance.
 """
 
 import numpy as np
@@ -17,13 +16,14 @@ from handlib.metrics.inputs import Numbers, check_pair, to_float64
 from handlib.metrics.success import success_curve
 
 NYU_FX_PX, NYU_FY_PX, NYU_CX_PX, NYU_CY_PX = 588.03, 587.07, 320.0, 240.0
+# Rows of the 36 annotated joints that papers evaluate (Tompson et al., ACM TOG 2014; everybody since Oberweger 2015).
 NYU_14_OF_36 = (0, 3, 6, 9, 12, 15, 18, 21, 24, 25, 27, 30, 31, 32)
 
 Uvd = Real[np.ndarray, "_frames ..."] | Real[Tensor, "_frames ..."]
 
 
 def nyu(pred_uvd: Uvd, true_uvd: Uvd) -> dict[str, float]:
-    """Score predictions (frames, 14, 3) or (frames, 42) as (u px, v px, depth mm).
+    """Score predictions (frames, 14, 3) or (frames, 42) as (u px, v px, depth mm); of all 36 joints, the 14 are taken.
 
     Keys: ``mean_error`` (mm) and ``success_20mm``, ``success_40mm``: the fraction of frames whose largest joint
     error is at most that. Raises ``BadInputError`` on shapes, NaN, or depths that are not millimetres.
@@ -53,5 +53,7 @@ def uvd_to_xyz_mm(uvd: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "
 def _rows_of_three(uvd: Numbers, name: str) -> np.ndarray:
     array = to_float64(uvd, name)
     if array.ndim == 2 and array.shape[1] % 3 == 0:
-        return array.reshape(len(array), -1, 3)
-    return array
+        array = array.reshape(len(array), -1, 3)
+    if array.ndim != 3 or array.shape[1:] not in ((14, 3), (36, 3)):
+        raise BadInputError(f"{name}: shape {array.shape}, expected (frames, 14, 3), (frames, 42) or all 36 joints.")
+    return array[:, NYU_14_OF_36] if array.shape[1] == 36 else array

@@ -24,6 +24,8 @@ _PLACES = {
     "camera_sliders": "controls",
     "light_sliders": "controls",
     "weight_sliders": "controls",
+    "slider_angles": "controls",
+    "draw_keypoints": "images",
     "COLOURS": "theme",
     "FINGER_COLOURS": "theme",
     "INK": "theme",

@@ -6,6 +6,7 @@ when it comes into view and gives it the colours of the page. The plotly MIME ty
 without a word.
 """
 
+import base64
 import html
 import json
 import os
@@ -49,18 +50,25 @@ def show(fig: Any, alt: str, caption: str | None = None, name: str | None = None
         BadInputError: ``alt`` is empty, ``fig`` is not a figure, or a still of this plotly figure has to be given.
         MissingExtraError: IPython is not installed.
     """
+    body, picture = _compose(fig, alt, caption, name, still)
+    emit(body, alt, picture)
+    _close_if_matplotlib(fig)
+
+
+def emit(body: str, alt: str, picture: Any = None) -> None:
+    """Display a figure's HTML, with the scripts it needs, and its picture for what reads notebooks without HTML.
+
+    Raises:
+        MissingExtraError: IPython is not installed.
+    """
     if find_spec("IPython") is None:
-        raise MissingExtraError("show() draws in a notebook and IPython is not installed; pip install 'handlib[book]'")
+        raise MissingExtraError("a figure is shown in a notebook, and IPython is missing; pip install 'handlib[book]'")
     from IPython.display import display
 
-    body, picture = _compose(fig, alt, caption, name, still)
     bundle = {"text/html": _scripts() + body, "text/plain": f"[figure: {alt}]"}
     if picture is not None:
-        import base64
-
         bundle["image/png"] = base64.b64encode(pictures.png_bytes(picture)).decode()
     display(bundle, raw=True)
-    _close_if_matplotlib(fig)
 
 
 def figure_html(fig: Any, alt: str, caption: str | None = None, name: str | None = None, still: Any = None) -> str:
@@ -108,6 +116,11 @@ def _compose(fig: Any, alt: str, caption: str | None, name: str | None, still: A
         f'<script type="application/json" class="hl-spec">{json_for_script(spec)}</script>'
     )
     return wrap_figure(content, "plotly", alt, caption, name), stills.get("light")
+
+
+def still_html(fig: Any, alt: str) -> str:
+    """The still of a figure alone, as the ``<img>`` elements that the style sheet knows."""
+    return _stills_html(_pictures(_plotly_still(fig) if _is_plotly(fig) else fig), alt)
 
 
 def plotly_spec(fig: Any) -> dict[str, Any]:

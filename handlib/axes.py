@@ -51,6 +51,7 @@ def intrinsics_to_pytorch3d_ndc(
             f"K: {K[0].tolist()} has a skew or a turn, which pytorch3d's cameras cannot hold. "
             "Turn the points instead: handlib.crops.split_in_plane_rotation."
         )
+    # The + 0.5 of the corner-based pixels and the minus of x and y pointing left and up, in one line each.
     half_side = min(image_hw) / 2
     middle = K.new_tensor([image_hw[1] / 2, image_hw[0] / 2])
     focal = torch.stack([K[:, 0, 0], K[:, 1, 1]], dim=-1) / half_side
@@ -66,6 +67,7 @@ def intrinsics_to_opengl_projection(
     """
     if not 0 < near_m < far_m:
         raise BadInputError(f"near_m, far_m: met {near_m} and {far_m}, expected 0 < near_m < far_m.")
+    # Each row is ours in pixels, u = K_0 . (x, y, z) / z, mapped to -1..1; y and z change sign with the axes.
     height, width = image_hw
     matrix = K.new_zeros(len(K), 4, 4)
     matrix[:, 0, 0], matrix[:, 0, 1] = 2 * K[:, 0, 0] / width, -2 * K[:, 0, 1] / width

@@ -52,6 +52,7 @@ def unproject_perspective(
     K: Float[Tensor, "#batch 3 3"],
 ) -> Float[Tensor, "#batch points 3"]:
     """Inverse of :func:`project_perspective`; ``depth_m`` is z, along the optical axis, not along the ray."""
+    # Inverting the 2x2 block alone also serves turned cameras, whose K is not upper triangular.
     normalised = (pixels - K[:, None, :2, 2]) @ torch.linalg.inv(K[:, :2, :2]).mT
     return pad(normalised, (0, 1), value=1.0) * depth_m[..., None]
 
@@ -84,6 +85,7 @@ def weak_perspective_to_translation(
     ``z = f / s``, ``(x, y) = (t - c) / s``: equal at the root's depth, to first order elsewhere, for square pixels (the
     focal length is the mean of fx and fy). What is behind "depth up to the assumed focal length".
     """
+    # Equate s x + t with f (x + X) / Z + c and compare the coefficients of x, then what is left.
     depth = (K[:, 0, 0] + K[:, 1, 1]) / 2 / scale
     return torch.cat([(translation - K[:, :2, 2]) / scale[:, None], depth[:, None]], dim=-1)
 
@@ -125,6 +127,7 @@ class Camera(abc.ABC):
 
     def __getitem__(self, index: int | slice | Tensor) -> "Camera":
         """Some cameras of the batch; an int gives a batch of one."""
+        # `or None`: camera[-1] would otherwise ask for the empty slice -1:0.
         rows = slice(index, index + 1 or None) if isinstance(index, int) else index
         return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
@@ -143,6 +146,7 @@ class PerspectiveCamera(Camera):
     def __post_init__(self) -> None:
         """Refuse what is no matrix of intrinsics."""
         _require_shape(self.K, "K", "(batch, 3, 3)", self.K.ndim == 3 and self.K.shape[1:] == (3, 3))
+        # Exact comparison on purpose: a last row that is nearly (0, 0, 1) comes from a mistake, not from rounding.
         if not torch.equal(self.K[:, 2].detach(), self.K.new_tensor([[0.0, 0.0, 1.0]]).expand(len(self.K), 3)):
             raise BadInputError(
                 f"K: the last row must be (0, 0, 1), met {self.K[:1, 2].tolist()}. "
@@ -219,6 +223,7 @@ class WeakPerspectiveCamera(Camera):
         """Exact for crops that shift and scale; raises ``BadInputError`` for one that turns, mirrors or stretches."""
         scale = affine[:, 0, 0]
         uniform = scale[:, None, None] * torch.eye(2).to(affine)
+        # Relative to the zoom: a float32 crop affine is exact to about 1e-7 of its own entries.
         if not torch.allclose(affine[:, :, :2], uniform, rtol=0.0, atol=1e-5 * float(affine[:, :, :2].abs().max())):
             raise BadInputError(
                 f"affine: {affine[0].tolist()} turns, mirrors or stretches the image, which one scale cannot follow. "
@@ -255,7 +260,7 @@ class OrthographicCamera(Camera):
         cls, centre_m: Float[Tensor, "batch 2"], side_m: Float[Tensor, "batch"], image_px: int
     ) -> "OrthographicCamera":
         """Camera whose square picture covers, edge to edge, a square of side ``side_m`` around ``centre_m``."""
-        scale = image_px / side_m
+        scale = image_px / side_m  # (batch,) px/m; edge to edge, so image_px and not image_px - 1
         linear = scale[:, None, None] * torch.eye(2).to(centre_m)
         return cls(linear, (image_px - 1) / 2 - scale[:, None] * centre_m)
 

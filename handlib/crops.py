@@ -40,6 +40,7 @@ def square_box(
     counts = torch.isfinite(pixels).all(-1) if visible is None else visible & torch.isfinite(pixels).all(-1)
     low = torch.where(counts[..., None], pixels, torch.inf).amin(1)
     high = torch.where(counts[..., None], pixels, -torch.inf).amax(1)
+    # A frame without a usable point is left with high = -inf and low = inf, which the next test catches.
     side = (high - low).amax(-1)
     if not bool((torch.isfinite(side) & (side > 0)).all()):
         frame = int((~(torch.isfinite(side) & (side > 0))).nonzero()[0])
@@ -66,6 +67,7 @@ def crop_affine(
         raise BadInputError(f"size_px, output_px: must be positive, met {size_px[:4].tolist()} and {output_px}.")
     angle = torch.zeros_like(size_px) if rotation_rad is None else rotation_rad
     linear = (output_px / size_px)[:, None, None] * _rotation_2d(angle)
+    # The offset that puts the crop's centre on the middle of the new picture, (output_px - 1) / 2.
     offset = (output_px - 1) / 2 - (linear @ centre_px[..., None])[..., 0]
     return torch.cat([linear, offset[..., None]], dim=-1)
 
@@ -122,6 +124,7 @@ def split_in_plane_rotation(
     first, second = K[:, 0, :2], K[:, 1, :2]
     fy = second.norm(dim=-1)
     y_axis = second / fy[:, None]
+    # The quarter turn of y_axis that makes (x_axis, y_axis) a rotation, det +1.
     x_axis = torch.stack([y_axis[:, 1], -y_axis[:, 0]], dim=-1)
     zero, one = torch.zeros_like(fy), torch.ones_like(fy)
     fx, skew = (first * x_axis).sum(-1), (first * y_axis).sum(-1)
@@ -170,6 +173,7 @@ def warp_image(
 
 def mirror_image(image: Image) -> Image:
     """The picture flipped left-right: column u becomes column ``width - 1 - u``."""
+    # A copy: torch and cv2 refuse the negative strides of a flipped view.
     return np.ascontiguousarray(image[:, ::-1])
 
 

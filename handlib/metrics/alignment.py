@@ -60,6 +60,7 @@ def align_scale_root(pred: Points, true: Points, root: int = 0, end: int = 9) ->
     eval.py). As there, a predicted length of zero is left alone.
     """
     pred, true = check_pair(pred, true)
+    # Measured per frame; nothing is turned, so a wrong global rotation still counts as error.
     length = np.linalg.norm(pred[:, end] - pred[:, root], axis=-1)
     ratio = np.linalg.norm(true[:, end] - true[:, root], axis=-1) / np.where(length > 0, length, 1.0)
     return ratio[:, None, None] * (pred - pred[:, root, None]) + true[:, root, None]
@@ -77,11 +78,13 @@ def fit_similarity(pred: Points, true: Points, *, allow_reflection: bool) -> Sim
     pred, true = check_pair(pred, true)
     pred_mean, true_mean = pred.mean(axis=1), true.mean(axis=1)
     pred_centred, true_centred = pred - pred_mean[:, None], true - true_mean[:, None]
+    # The 1e-8 keeps a collapsed prediction from dividing by zero; for a hand it changes the 8th digit.
     pred_norm = np.linalg.norm(pred_centred, axis=(1, 2)) + 1e-8
     true_norm = np.linalg.norm(true_centred, axis=(1, 2)) + 1e-8
     covariance = true_centred.swapaxes(1, 2) @ pred_centred / (true_norm * pred_norm)[:, None, None]
     U, singular, Vt = np.linalg.svd(covariance)
     if not allow_reflection:
+        # numpy sorts singular values: flipping the last one costs the least of all ways to reach det +1.
         mirrors = np.linalg.det(U @ Vt) < 0
         singular[mirrors, -1] *= -1
         U[mirrors, :, -1] *= -1

@@ -33,6 +33,7 @@ def mean_error(errors: Errors, valid: Mask | None = None) -> float:
     """
     if valid is None:
         return float(errors.mean())
+    # Per point first, then over points: the order matters once some annotations are missing.
     weights = mask_of(errors, valid)
     count = weights.sum(axis=0)
     seen = count > 0

@@ -31,6 +31,7 @@ def accelerations_m(
     if frames_per_second <= 0:
         raise BadInputError(f"frames_per_second: {frames_per_second}, expected positive; 1 gives mm/frame^2.")
     ids = _ids(sequence_ids, len(positions))
+    # True where the three frames t-1, t, t+1 come from one video.
     inside = (ids[2:] == ids[1:-1]) & (ids[1:-1] == ids[:-2])
     if not inside.any():
         raise BadInputError(

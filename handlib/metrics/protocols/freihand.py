@@ -51,6 +51,7 @@ def freihand(
         aligned = procrustes_with_reflection(pred, true)
         scores |= point_measures(pred, true, "v") | point_measures(aligned, true, "v", "pa_")
     else:
+        # Without vertex-to-vertex correspondence only the joints can say how to align.
         aligned = fit_similarity(*joints, allow_reflection=True).apply(pred)
     return scores | _f_measures(pred, true) | _f_measures(aligned, true, "pa_")
 

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from handlib.hand.model import HandModel
 
+_BLOCK = 128
+
 
 @dataclass(frozen=True)
 class PoseLibrary:
@@ -76,8 +78,16 @@ class PoseLibrary:
             the poses' rows in ``angles``, and the rotations from the model to the camera frame, the turn about the
             optical axis included.
         """
-        # Weights enter as sqrt on both sides of the product; the library's entries are re-normed by the weighted norm.
-        weight = (confidence + 1e-3) / (confidence + 1e-3).sum(-1, keepdim=True)
+        # A block at a time: a batch of hands against every entry would fill the memory.
+        blocks = [
+            self._nearest(points, trust, starts)
+            for points, trust in zip(keypoints_px.split(_BLOCK), confidence.split(_BLOCK), strict=True)
+        ]
+        poses, rotations = zip(*blocks, strict=True)
+        return torch.cat(poses), torch.cat(rotations)
+
+    def _nearest(self, keypoints_px: Tensor, confidence: Tensor, starts: int) -> tuple[Tensor, Tensor]:
+        weight = confidence / confidence.sum(-1, keepdim=True).clamp(min=1e-9)
         wanted = as_complex(keypoints_px)
         wanted = wanted - (weight * wanted).sum(-1, keepdim=True)
         wanted = wanted / (weight * wanted.abs().square()).sum(-1, keepdim=True).sqrt().clamp(min=1e-9)

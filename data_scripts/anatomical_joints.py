@@ -1,9 +1,8 @@
 """Joint centres where anatomy has them, and skinning weights to go with them.
 
-MakeHuman bends a finger at its web and the thumb in the middle of its first metacarpal. Both are animators' places: the
-real knuckle (MCP) lies one and a half to two centimetres nearer to the wrist, under the bump on the back of the hand, and
-the thumb's saddle joint (CMC) a hand's breadth of fingers below its first crease. Data sets that were annotated on
-photographs mark the real ones.
+MakeHuman bends a finger near its web and the thumb in the middle of its metacarpal. Both are animators' places: the real
+knuckle (MCP) lies one to two centimetres nearer to the wrist, under the bump on the back of the hand, and the thumb's
+saddle joint (CMC) two centimetres nearer. People who annotate photographs mark the real ones.
 
 Each moved joint slides along the line to the wrist joint by a fixed share, chosen on the average body. That keeps it
 linear in MakeHuman's targets, so every body's joints stay a weighted sum of the same data.
@@ -15,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from makehuman_source import MakeHumanHand
 
-# Share of a finger's length, knuckle to fingertip, that is its proximal phalanx. Bones measured on radiographs give 0.47
+# Share of a finger's length, knuckle to fingertip, that is its proximal phalanx. Joint centres on radiographs give 0.47
 # (ring) to 0.50 (index) (Buchholz, Armstrong & Goldstein, Ergonomics 35(3), 1992, as commonly quoted); the annotated
 # hands of STB give 0.45 to 0.49. MakeHuman has 0.34 to 0.39.
 PROXIMAL_SHARE = 0.47

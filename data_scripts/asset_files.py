@@ -10,8 +10,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, Int
+from joint_regressor import fit_joint_regressor
+from mesh_reduction import boundary_edges
 
 from handlib.errors import BadInputError, MissingFileError
+from handlib.skeleton import MODEL_JOINT_NAMES, MODEL_PARENTS
 
 ASSETS = Path(__file__).resolve().parent.parent / "handlib" / "hand" / "assets"
 DIGESTS = ASSETS / "digests.json"
@@ -29,6 +33,42 @@ def packed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             array = array.astype(np.int32)
         out[name] = np.asarray(array, order="C")
     return out
+
+
+def hand_arrays(
+    points: Float[np.ndarray, "points 3"],
+    directions: Float[np.ndarray, "points 3 shapes"],
+    faces: Int[np.ndarray, "faces 3"],
+    weights: Float[np.ndarray, "vertices 16"],
+    tips: Int[np.ndarray, "5"],
+    license_text: str,
+    posedirs: Float[np.ndarray, "vertices 3 135"] | None = None,
+) -> dict[str, np.ndarray]:
+    """Everything a hand file holds, from a mean hand and its shape directions (skin vertices, then 16 joints).
+
+    The joints become what the regressor makes of the skin, and the hand is moved so that the wrist joint of every shape
+    is the origin.
+    """
+    regressor = fit_joint_regressor(points, directions)
+    template = points[:-16] - regressor[0] @ points[:-16]
+    return packed(
+        {
+            "v_template": template,
+            "faces": faces,
+            "boundary_edges": boundary_edges(faces),
+            "weights": weights,
+            "parents": np.array(MODEL_PARENTS),
+            "joint_names": np.array(MODEL_JOINT_NAMES),
+            "J_regressor": regressor,
+            "J_rest": regressor @ template,
+            "shapedirs": directions[:-16] - np.einsum("v,vck->ck", regressor[0], directions[:-16]),
+            "posedirs": np.zeros((len(template), 3, 135)) if posedirs is None else posedirs,
+            "tip_vertices": tips,
+            "side": np.array("right"),
+            "topology": np.array("own"),
+            "license": np.array(license_text),
+        }
+    )
 
 
 def array_digest(arrays: dict[str, np.ndarray]) -> str:

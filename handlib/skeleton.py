@@ -62,12 +62,76 @@ class JointOrder:
 
 
 _TIP_NAMES = tuple(_finger(f)[3] for f in FINGERS)
+_MANO_AND_TIPS = (*MODEL_JOINT_NAMES, *_TIP_NAMES)
+_PALM_TO_TIP = ("little", "ring", "middle", "index", "thumb")
+
+# NYU names a finger F1 (little) to F4 (index) or TH, a phalanx KNU3 (distal) to KNU1 (proximal), and two points on
+# each: B at its base, one of our joints, and A further out, which only on the distal phalanx (the tip) is one of ours.
+_NYU36 = (
+    *(
+        name
+        for finger, code in zip(_PALM_TO_TIP, ("f1", "f2", "f3", "f4", "th"), strict=True)
+        for name in (
+            *_finger(finger)[:1:-1],
+            f"nyu_{code}_knu2_a",
+            _finger(finger)[1],
+            f"nyu_{code}_knu1_a",
+            _finger(finger)[0],
+        )
+    ),
+    *(f"nyu_palm_{k}" for k in range(1, 6)),
+    "wrist",
+)
+# The rows that every paper on NYU evaluates, Tompson et al. 2014.
+NYU14_ROWS: tuple[int, ...] = (0, 3, 6, 9, 12, 15, 18, 21, 24, 25, 27, 30, 31, 32)
+
+
+def _knuckle_last(finger: str) -> tuple[str, ...]:
+    """One finger in MHP's order: KNU1_A, KNU1_B, KNU2_A, KNU3_A, where B is the knuckle and the rest go outward."""
+    knuckle, *outward = _finger(finger)
+    return (outward[0], knuckle, *outward[1:])
+
 
 _ORDERS = (
     JointOrder("handlib", JOINT_NAMES, "this project; the same as freihand and openpose"),
     JointOrder("freihand", JOINT_NAMES, "https://github.com/lmb-freiburg/freihand"),
     JointOrder("openpose", JOINT_NAMES, "https://github.com/CMU-Perceptual-Computing-Lab/openpose"),
+    JointOrder("manopth", JOINT_NAMES, "https://github.com/hassony2/manopth: what its layer returns"),
     JointOrder("mano", MODEL_JOINT_NAMES, "https://mano.is.tue.mpg.de: the 16 articulated joints, no fingertips"),
+    JointOrder("smplx", _MANO_AND_TIPS, "https://github.com/vchoutas/smplx: MANO's 16, then thumb to little tips"),
+    JointOrder(
+        "ho3d",
+        _MANO_AND_TIPS,
+        "https://github.com/shreyashampali/ho3d: jointsMapManoToSimple in its viewer tells the order of the tips",
+    ),
+    JointOrder(
+        "stb",
+        ("palm", *(name for finger in _PALM_TO_TIP for name in _finger(finger))),
+        "https://github.com/zhjwustc/icip17_stereo_hand_pose_dataset: a palm centre instead of a wrist",
+    ),
+    JointOrder(
+        "nyu36",
+        _NYU36,
+        "https://jonathantompson.github.io/NYU_Hand_Pose_Dataset.htm: joint_names in joint_data.mat. Its joints are "
+        "those of its own hand model, some millimetres from ours of the same name",
+    ),
+    JointOrder("nyu14", tuple(_NYU36[row] for row in NYU14_ROWS), "the 14 of NYU's 36 that papers evaluate"),
+    JointOrder(
+        "mhp",
+        (*(n for f in ("index", "middle", "little", "ring", "thumb") for n in _knuckle_last(f)), "palm"),
+        "row names of the data set's own scripts (F4, F3, F1, F2, TH, palm) with NYU's meaning of F1 to F4. UNCERTAIN: "
+        "public loaders disagree on which of F1 and F2 is the little finger; look at a picture before use",
+    ),
+    JointOrder(
+        "bighand",
+        (
+            "wrist",
+            *(_finger(finger)[0] for finger in FINGERS),
+            *(name for finger in FINGERS for name in _finger(finger)[1:]),
+        ),
+        "Yuan et al. 2017, https://arxiv.org/abs/1704.02612: wrist, five knuckles, then three joints a finger. "
+        "UNCERTAIN: known from third-party loaders; its thumb knuckle is taken to be the CMC joint",
+    ),
 )
 
 JOINT_ORDERS: dict[str, JointOrder] = {order.name: order for order in _ORDERS}

@@ -23,14 +23,16 @@ ASSETS = Path(__file__).parent / "assets"
 PACKAGED: dict[str, Path] = {name: ASSETS / f"{name}_hand_right.npz" for name in ("open", "generic")}
 
 Side = Literal["right", "left"]
-TipConvention = Literal["freihand", "smplx", "manopth"]
+TipConvention = Literal["freihand", "smplx", "manopth", "manopth_left"]
 
 # MANO has no fingertip joints; every project picks five vertices, thumb to little, and they differ by millimetres.
-# FreiHAND and S2HAND: https://github.com/lmb-freiburg/freihand; smplx: its vertex_ids; manopth: its README's output.
+# FreiHAND and S2HAND: https://github.com/lmb-freiburg/freihand; smplx: its vertex_ids; manopth: its layer's output,
+# which picks another middle fingertip on MANO_LEFT.
 FINGERTIP_VERTICES: dict[str, tuple[int, int, int, int, int]] = {
     "freihand": (744, 320, 443, 555, 672),
     "smplx": (744, 320, 443, 554, 671),
     "manopth": (745, 317, 444, 556, 673),
+    "manopth_left": (745, 317, 445, 556, 673),
 }
 MANO_VERTICES = 778
 
@@ -144,8 +146,8 @@ def _read_npz(path: Path) -> dict[str, Any]:
                 "Save plain arrays, for instance with handlib.hand.files.write_mano_npz"
             ) from error
         raise BadInputError(
-            f"{path}: cannot be read as .npz ({type(error).__name__}: {error}); it is truncated or damaged: compare its "
-            "size with the original and copy it again"
+            f"{path}: cannot be read as .npz ({type(error).__name__}: {error}); it is truncated or damaged: compare "
+            "its size with the original and copy it again"
         ) from error
     return arrays
 

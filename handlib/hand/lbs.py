@@ -1,19 +1,16 @@
-"""Linear blend skinning, as pure functions: blend shapes, the kinematic chain, and the skinning itself.
+"""Linear blend skinning up to the skinning itself, as pure functions: blend shapes and the kinematic chain.
 
 The model is SMPL's (Loper et al. 2015, https://doi.org/10.1145/2816795.2818013, Eqs. 2-10) on MANO's hand skeleton
 (Romero et al. 2017, https://doi.org/10.1145/3130800.3130883): a wrist and five chains of three joints, which advance
 together. Coordinates are metres in the model's own frame; rotations act on column vectors.
 
-Between the blend shapes and the skinning, points are stored *component first*, ``(batch, 3, vertices)``: every
-elementwise operation then runs along contiguous vertices, which is what makes forward and backward fast on a CPU.
+Between the blend shapes and :mod:`handlib.hand.skinning`, points are stored *component first*, ``(batch, 3,
+vertices)``: every elementwise operation then runs along contiguous vertices, which is fast on a CPU.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-
-# The blended motions of so many hands fit a core's cache; bigger blocks go through main memory several times.
-_CPU_BLOCK = 32
 
 
 def rotation_residuals(rotations: Float[Tensor, "batch joints 3 3"]) -> Float[Tensor, "batch residuals"]:
@@ -65,37 +62,20 @@ def chain_transforms(
     return world, posed
 
 
-def skin_vertices(
-    vertices: Float[Tensor, "batch 3 vertices"],
+def joint_motions(
     rotations: Float[Tensor, "batch joints 3 3"],
     rest_joints: Float[Tensor, "batch joints 3"],
     posed_joints: Float[Tensor, "batch joints 3"],
-    weights: Float[Tensor, "joints vertices"],
-) -> Float[Tensor, "batch vertices 3"]:
-    """Move each vertex by the weighted mean of its joints' rigid motions (SMPL Eq. 7).
+) -> Float[Tensor, "batch 4 3 joints"]:
+    """Each joint's rigid motion from the rest pose to the pose: ``x -> R (x - rest) + posed`` (SMPL Eq. 6).
 
     Args:
-        vertices: shaped and corrected rest vertices in metres, component first.
         rotations: world rotation of each joint.
         rest_joints: joint positions in the rest pose, metres.
         posed_joints: joint positions after posing, metres.
-        weights: skinning weights; each column sums to one.
+
+    Returns:
+        Columns x, y, z of R, then the translation in metres, as :mod:`handlib.hand.skinning` wants them.
     """
-    offsets = posed_joints - (rotations @ rest_joints[..., None])[..., 0]
-    motions = torch.cat([rotations, offsets[..., None]], dim=-1).permute(0, 3, 2, 1)  # (B, 4 columns, 3 rows, joints)
-    block = _CPU_BLOCK if vertices.device.type == "cpu" else max(len(vertices), 1)
-    blocks = [_skin_block(v, m, weights) for v, m in zip(vertices.split(block), motions.split(block), strict=True)]
-    return torch.cat(blocks)
-
-
-def _skin_block(
-    vertices: Float[Tensor, "batch 3 vertices"],
-    motions: Float[Tensor, "batch 4 3 joints"],
-    weights: Float[Tensor, "joints vertices"],
-) -> Float[Tensor, "batch vertices 3"]:
-    """Blend the rigid motions of one block of hands and apply them: ``R v + t``, one column of ``[R | t]`` at a time."""
-    blended = (motions.reshape(-1, len(weights)) @ weights).view(*motions.shape[:3], -1)  # (B, 4, 3, V)
-    column_x, column_y, column_z, moved = blended.unbind(1)
-    for column, component in zip((column_x, column_y, column_z), vertices[:, :, None].unbind(1), strict=True):
-        moved = torch.addcmul(moved, column, component)
-    return moved.mT
+    translations = posed_joints - (rotations @ rest_joints[..., None])[..., 0]
+    return torch.cat([rotations, translations[..., None]], dim=-1).permute(0, 3, 2, 1)

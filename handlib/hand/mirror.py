@@ -33,8 +33,8 @@ def mirror_rotvec(rotvec: Array) -> Array:
     """
     if rotvec.shape[-1] % 3:
         raise BadInputError(
-            f"an axis-angle pose has a multiple of 3 numbers, met shape {tuple(rotvec.shape)}; PCA coefficients need no "
-            "mirroring: a left model's components are mirrored already"
+            f"an axis-angle pose has a multiple of 3 numbers, met shape {tuple(rotvec.shape)}; PCA coefficients need "
+            "no mirroring: a left model's components are mirrored already"
         )
     return rotvec * _signs(rotvec, _ROTVEC_SIGNS * (rotvec.shape[-1] // 3))
 

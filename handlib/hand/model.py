@@ -13,6 +13,7 @@ from handlib.errors import BadInputError
 from handlib.hand import lbs
 from handlib.hand.files import HandFile, Side, TipConvention, read_hand_file
 from handlib.hand.mirror import mirror_hand_file
+from handlib.hand.skinning import skin_points
 from handlib.skeleton import JOINT_NAMES, MODEL_JOINT_NAMES, MODEL_PARENTS, TIPS
 
 PoseSpace = Literal["axis_angle", "pca"]
@@ -84,7 +85,7 @@ class HandModel(nn.Module):
         self._buffer("_joint_directions", joint_directions.reshape(self.num_shape, 48), dtype)
 
     def _buffer(self, name: str, array: np.ndarray, dtype: torch.dtype) -> None:
-        """An array that follows ``.to()`` but stays out of checkpoints: MANO's licence forbids passing its arrays on."""
+        """An array that follows ``.to()`` but stays out of checkpoints: MANO's licence forbids passing it on."""
         self.register_buffer(name, torch.tensor(np.ascontiguousarray(array), dtype=dtype), persistent=False)
 
     @classmethod
@@ -133,7 +134,7 @@ class HandModel(nn.Module):
         Raises:
             BadInputError: a pose of the wrong width, an empty batch, or NaN.
         """
-        self._check("pose", pose, self.pose_width)
+        self.check_input("pose", pose, self.pose_width)
         return (pose @ self.components if self.pose_space == "pca" else pose) + self.pose_mean
 
     def forward(
@@ -160,7 +161,7 @@ class HandModel(nn.Module):
         axis_angle = self.pose_to_axis_angle(pose)
         if global_orient is None:
             global_orient = pose.new_zeros(len(pose), 3)
-        self._check("global_orient", global_orient, 3, len(pose))
+        self.check_input("global_orient", global_orient, 3, len(pose))
         rotvec = torch.cat([global_orient, axis_angle], dim=1).unflatten(1, (16, 3))
         return self.from_rotations(roma.rotvec_to_rotmat(rotvec), shape, translation)
 
@@ -177,17 +178,18 @@ class HandModel(nn.Module):
         batch = len(rotations)
         if shape is None:
             shape = rotations.new_zeros(batch, self.num_shape)
-        self._check("shape", shape, self.num_shape, batch)
+        self.check_input("shape", shape, self.num_shape, batch)
         rest_joints = torch.addmm(self._rest_joints, shape, self._joint_directions).unflatten(1, (16, 3))
         coefficients = torch.cat([shape, lbs.rotation_residuals(rotations[:, 1:])], dim=1)
         rest_vertices = lbs.blend_vertices(coefficients, self._template_flat, self._directions)
         world, posed = lbs.chain_transforms(rotations, rest_joints)
-        vertices = lbs.skin_vertices(rest_vertices, world, rest_joints, posed, self._joint_weights)
+        motions = lbs.joint_motions(world, rest_joints, posed)
+        vertices = skin_points(rest_vertices, motions, self._joint_weights)
         # Fingertips are marked by no joint: they are vertices of the posed mesh.
         joints = torch.cat([posed, vertices.index_select(1, self.tip_vertices)], dim=1)
         joints = joints.index_select(1, self._to_21)
         if translation is not None:
-            self._check("translation", translation, 3, batch)
+            self.check_input("translation", translation, 3, batch)
             vertices, joints = vertices + translation[:, None], joints + translation[:, None]
         return HandMesh(vertices, joints)
 
@@ -195,7 +197,7 @@ class HandModel(nn.Module):
         """What ``print(model)`` adds."""
         return f"{self.side}, {self.num_vertices} vertices, {self.num_shape} shape, {self.pose_space} {self.pose_width}"
 
-    def _check(self, name: str, value: Tensor, width: int, batch: int | None = None) -> None:
+    def check_input(self, name: str, value: Tensor, width: int, batch: int | None = None) -> None:
         """Raise a BadInputError unless ``value`` is a finite ``(batch, width)``."""
         if value.ndim != 2 or value.shape[1] != width:
             raise BadInputError(

@@ -3,8 +3,8 @@
 A pickle is a program: its GLOBAL opcodes may name any function on the machine, and its REDUCE opcodes call it. MANO's
 own files are such pickles, written under Python 2 with chumpy arrays that no current Python can import. This reader
 needs neither chumpy nor trust. No global is ever imported: each one on a short list of array types becomes an inert
-*record* of what the file asked for (name, arguments, state), every other one is refused, and the arrays are then rebuilt
-from the records by our own code, from plain bytes, with every size and type checked.
+*record* of what the file asked for (name, arguments, state), every other one is refused, and the arrays are then
+rebuilt from the records by our own code, from plain bytes, with every size and type checked.
 """
 
 import pickle

@@ -1,6 +1,7 @@
-"""A random hand model of MANO's format: what parity tests and benchmarks run on, since MANO itself may not be shipped."""
+"""A random hand model of MANO's format, for parity tests and benchmarks: MANO itself may not be shipped."""
 
 import numpy as np
+
 from handlib.hand.files import FINGERTIP_VERTICES, HandFile
 from handlib.skeleton import MODEL_PARENTS
 

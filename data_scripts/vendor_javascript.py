@@ -34,9 +34,9 @@ class Package:
 
 
 MATHJAX_FONTS = (
-    "AMS-Regular Calligraphic-Bold Calligraphic-Regular Fraktur-Bold Fraktur-Regular Main-Bold Main-Italic Main-Regular "
-    "Math-BoldItalic Math-Italic Math-Regular SansSerif-Bold SansSerif-Italic SansSerif-Regular Script-Regular "
-    "Size1-Regular Size2-Regular Size3-Regular Size4-Regular Typewriter-Regular Vector-Bold Vector-Regular Zero"
+    "AMS-Regular Calligraphic-Bold Calligraphic-Regular Fraktur-Bold Fraktur-Regular Main-Bold Main-Italic "
+    "Main-Regular Math-BoldItalic Math-Italic Math-Regular SansSerif-Bold SansSerif-Italic SansSerif-Regular "
+    "Script-Regular Size1-Regular Size2-Regular Size3-Regular Size4-Regular Typewriter-Regular Vector-Bold Vector-Regular Zero"
 ).split()
 FONT_FOLDER = "output/chtml/fonts/woff-v2"
 
@@ -52,7 +52,13 @@ PACKAGES = (
             **{f"es5/{FONT_FOLDER}/MathJax_{f}.woff": f"mathjax/{FONT_FOLDER}/MathJax_{f}.woff" for f in MATHJAX_FONTS},
         },
     ),
-    Package("requirejs", "2.3.8", "MIT", "777158e89275e16bd51aec3ef714fbcb5dc45789e7078659933bc814916d7dec", {"require.js": "require.js"}),
+    Package(
+        "requirejs",
+        "2.3.8",
+        "MIT",
+        "777158e89275e16bd51aec3ef714fbcb5dc45789e7078659933bc814916d7dec",
+        {"require.js": "require.js"},
+    ),
     Package(
         "@jupyter-widgets/html-manager",
         "1.0.15",
@@ -89,8 +95,8 @@ def write_readme(files: dict[str, bytes]) -> str:
     lines = [
         "# JavaScript of other projects, unchanged",
         "",
-        "Written by `data_scripts/vendor_javascript.py`, which downloads it again and compares. A `.gz` is unpacked by the",
-        "builder of the book. `plotly.min.js` (MIT) is copied out of the installed plotly package at each build.",
+        "Written by `data_scripts/vendor_javascript.py`, which downloads it again and compares. A `.gz` is unpacked",
+        "by the builder of the book. `plotly.min.js` (MIT) is copied out of the installed plotly package there.",
         "",
         "| npm package | version | licence | SHA-256 of the npm archive |",
         "|---|---|---|---|",

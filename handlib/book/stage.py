@@ -1,7 +1,8 @@
 """Staging: gather what the HTML is built from into one folder, and refuse what would make a page with holes.
 
-``book/_build/stage`` gets the prose pages, the notebooks that ``handlib reproduce`` executed, the pages that are generated
-from the results store, and the scripts and style sheets. Nothing in it is edited by hand; each build makes it anew.
+``book/_build/stage`` gets the prose pages, the notebooks that ``handlib reproduce`` executed, the pages that are
+generated from the results store, and the scripts and style sheets. Nothing in it is edited by hand; each build makes it
+anew.
 """
 
 import gzip

@@ -1,6 +1,7 @@
 """Figures for the book and for notebooks: :func:`show` puts one on the page, the other functions make one.
 
-Nothing here is imported before it is asked for: plotly, matplotlib, ipywidgets and IPython are parts of the extra ``book``.
+Nothing here is imported before it is asked for: plotly, matplotlib, ipywidgets and IPython belong to the extra
+``book``.
 """
 
 from importlib import import_module

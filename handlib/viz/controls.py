@@ -2,8 +2,9 @@
 
     viz.explore(draw, viz.pose_sliders() | viz.shape_sliders(2), alt="The hand in the pose of the sliders")
 
-calls ``draw(index=20.0, ..., shape_1=0.0, ...)`` with the sliders' values and shows the figure that it returns. In the book
-nobody moves a slider: the figure of the starting values stands there, and its caption says which sliders the notebook has.
+calls ``draw(index=20.0, ..., shape_1=0.0, ...)`` with the sliders' values and shows the figure that it returns. In the
+book nobody moves a slider: the figure of the starting values stands there, and its caption says which sliders the
+notebook has.
 """
 
 import math
@@ -37,8 +38,8 @@ class Slider:
     def __post_init__(self) -> None:
         if not self.low <= self.start <= self.high or self.low == self.high or (self.logarithmic and self.low <= 0):
             raise BadInputError(
-                f"slider {self.label!r}: starts at {self.start} in {self.low}..{self.high}; expected low <= start <= high, "
-                "low < high, and low > 0 for a logarithmic one"
+                f"slider {self.label!r}: starts at {self.start} in {self.low}..{self.high}; expected "
+                "low <= start <= high, low < high, and low > 0 for a logarithmic one"
             )
 
 
@@ -140,7 +141,9 @@ def _show_live(
     place = ipywidgets.Output()
 
     def redraw(_change: Any = None) -> None:
-        body = figure_html(draw(**{key: widget.value for key, widget in widgets.items()}), alt, caption, name, still=False)
+        body = figure_html(
+            draw(**{key: widget.value for key, widget in widgets.items()}), alt, caption, name, still=False
+        )
         place.clear_output(wait=True)
         with place:
             emit(body, alt)

@@ -1,9 +1,9 @@
 """Show a figure: live in Jupyter, live in the HTML book without a kernel, and as a picture where nothing runs.
 
-What is emitted is one ``<figure>`` of plain HTML. It holds a still picture (for print, for a page without JavaScript, and
-while nothing is drawn yet) and, for a plotly figure, the figure's data; ``static/figure.js`` draws that over the still
-when it comes into view and gives it the colours of the page. The plotly MIME type is never used: Jupyter Book drops it
-without a word.
+What is emitted is one ``<figure>`` of plain HTML. It holds a still picture (for print, for a page without JavaScript,
+and while nothing is drawn yet) and, for a plotly figure, the figure's data; ``static/figure.js`` draws that over the
+still when it comes into view and gives it the colours of the page. The plotly MIME type is never used: Jupyter Book
+drops it without a word.
 """
 
 import base64
@@ -38,9 +38,9 @@ def show(fig: Any, alt: str, caption: str | None = None, name: str | None = None
     """Show a figure in a notebook, in the HTML book and, as a still picture, in print.
 
     Args:
-        fig: a plotly figure, a matplotlib figure, an image array ((H,W), (H,W,3) or (H,W,4); uint8 or float 0..1), a PIL
-            image, or the path of an image file.
-        alt: what the figure shows, in words, for a reader who does not see it. Say what there is to see, not "a plot".
+        fig: a plotly figure, a matplotlib figure, an image array ((H,W), (H,W,3) or (H,W,4); uint8 or float 0..1), a
+            PIL image, or the path of an image file.
+        alt: what the figure shows, in words, for a reader who does not see it: what there is to see, not "a plot".
         caption: text under the figure; HTML characters are escaped, ``*emphasis*`` and ```code``` are not.
         name: short name (letters, digits, hyphens); the figure's address on the page becomes ``#figure-<name>``.
         still: picture of a plotly figure for print, as any of the non-plotly kinds of ``fig``; None draws it from the
@@ -178,7 +178,8 @@ def _pictures(fig: Any) -> dict[str, Any]:
         return {"light": stills["light"]} if same else stills
     if not hasattr(fig, "ndim") and not hasattr(fig, "save") and not isinstance(fig, str | Path):
         raise BadInputError(
-            f"fig is a {type(fig).__name__}; expected a plotly or matplotlib figure, an image array, a PIL image or a path"
+            f"fig is a {type(fig).__name__}; expected a plotly or matplotlib figure, an image array, a PIL "
+            "image or a path"
         )
     if hasattr(fig, "detach"):
         fig = fig.detach().cpu().numpy()
@@ -215,7 +216,7 @@ def notebook_scripts() -> str:
 
 
 def _scripts() -> str:
-    """What has to stand before a figure: nothing in the book, all scripts for a kernel's first figure, else a nudge."""
+    """What has to stand before a figure: nothing in the book, all scripts before a kernel's first figure."""
     global _loaded_in_kernel
     if in_book():
         return ""

@@ -20,7 +20,7 @@ CAMERAS: dict[str, dict[str, dict[str, float]]] = {
     "palm": {"eye": {"x": -0.2, "y": -1.4, "z": 0.3}, "up": {"x": -1.0, "y": 0.0, "z": 0.0}},
     "back": {"eye": {"x": -0.2, "y": 1.4, "z": 0.3}, "up": {"x": -1.0, "y": 0.0, "z": 0.0}},
 }
-"""Viewpoints by name: ``"camera"`` for hands in an OpenCV camera frame, ``"palm"`` and ``"back"`` for the rest frame."""
+"""Viewpoints by name: ``"camera"`` for an OpenCV camera frame, ``"palm"`` and ``"back"`` for the rest frame."""
 
 
 def mesh_figure(
@@ -131,7 +131,9 @@ def curve_figure(
     for index, (name, (x, y)) in enumerate(curves.items()):
         x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
         if x.shape != y.shape or x.ndim != 1 or not len(x):
-            raise BadInputError(f"curve {name!r}: x has shape {x.shape}, y {y.shape}; expected two equal lists of numbers")
+            raise BadInputError(
+                f"curve {name!r}: x has shape {x.shape}, y {y.shape}; expected two equal lists of numbers"
+            )
         line = {"dash": "dot", "color": INK} if name == reference else {"dash": dashes[index % len(dashes)]}
         mode = "lines+markers" if len(x) <= 25 else "lines"
         figure.add_scatter(x=x, y=y, name=name, mode=mode, line={"width": 2.2, **line})
@@ -182,9 +184,16 @@ def _skeleton_traces(joints: np.ndarray, name: str | None = None, colour: str | 
         ink = colour or FINGER_COLOURS[group]
         traces.append(
             go.Scatter3d(
-                x=xyz[:, 0], y=xyz[:, 1], z=xyz[:, 2], mode="lines+markers", name=name or group,
-                line={"width": 5, "color": ink}, marker={"size": 3, "color": ink}, showlegend=name is not None,
-                text=["" if end is None else JOINT_NAMES[end] for end in chain], hoverinfo="text",
+                x=xyz[:, 0],
+                y=xyz[:, 1],
+                z=xyz[:, 2],
+                mode="lines+markers",
+                name=name or group,
+                line={"width": 5, "color": ink},
+                marker={"size": 3, "color": ink},
+                showlegend=name is not None,
+                text=["" if end is None else JOINT_NAMES[end] for end in chain],
+                hoverinfo="text",
             )  # fmt: skip
         )
     return traces
@@ -206,7 +215,7 @@ def _scene(traces: list[Any], view: str, title: str | None, height: int) -> "Fig
     """A 3D figure with equal axes in metres, without a box around it, seen from a named viewpoint."""
     import plotly.graph_objects as go
 
-    # Ranges and proportions by hand: plotly's "data" mode scales by the volume of the box, so that a flat hand overflows.
+    # Ranges and proportions by hand: plotly's "data" mode scales by the volume of the box, and a flat hand overflows.
     low, high = _bounds(traces)
     middle, half = (low + high) / 2, np.maximum((high - low) / 2, 0.06 * (high - low).max() + 1e-6) * 1.04
     axes = {

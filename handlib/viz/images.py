@@ -65,7 +65,9 @@ def draw_keypoints(
     weight = np.ones(21) if confidence is None else np.clip(np.nan_to_num(np.asarray(confidence, float)), 0, 1)
     for parent, child in BONES:
         ink = colour or FINGER_COLOURS[finger_of_joint(child)]
-        axes.plot(*keypoints[[parent, child]].T, color=ink, linewidth=2, alpha=0.35 + 0.65 * weight[[parent, child]].min())
+        axes.plot(
+            *keypoints[[parent, child]].T, color=ink, linewidth=2, alpha=0.35 + 0.65 * weight[[parent, child]].min()
+        )
     for joint, point in enumerate(keypoints):
         ink = colour or FINGER_COLOURS[finger_of_joint(joint)]
         axes.scatter(*point, s=10 + 30 * weight[joint], color=ink, edgecolors="white", linewidths=0.6,
@@ -96,7 +98,9 @@ def image_grid(
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     shape = pictures[0].shape[0] / pictures[0].shape[1]
-    figure = MatplotlibFigure(figsize=(tile * columns, (tile * shape + (0.25 if titles else 0)) * rows), layout="constrained")
+    figure = MatplotlibFigure(
+        figsize=(tile * columns, (tile * shape + (0.25 if titles else 0)) * rows), layout="constrained"
+    )
     for index, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.axis("off")
         if index < len(pictures):
@@ -112,7 +116,9 @@ def _array(values: Any) -> Any:
 
 def _picture(axes: "Axes", pixels: Num[np.ndarray, "..."] | Bool[np.ndarray, "..."], title: str | None) -> None:
     """An image without axes, whose keypoints do not enlarge it."""
-    axes.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest" if pixels.shape[0] < 64 else None)
+    axes.imshow(
+        pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest" if pixels.shape[0] < 64 else None
+    )
     axes.set(xlim=(-0.5, pixels.shape[1] - 0.5), ylim=(pixels.shape[0] - 0.5, -0.5))
     axes.axis("off")
     if title:

@@ -1,4 +1,4 @@
-"""Pictures for the page: a matplotlib figure or an image as a small PNG, one for the light and one for the dark page."""
+"""Pictures for the page: a matplotlib figure or an image as a small PNG, one for each of light and dark."""
 
 import base64
 import io
@@ -22,8 +22,8 @@ PNG_BUDGET = 200_000  # bytes; a photograph over it goes to the page as WebP, a 
 def figure_pictures(figure: "Figure", dpi: int = 144) -> dict[str, Image.Image]:
     """Draw a matplotlib figure for the ``"light"`` and the ``"dark"`` page.
 
-    The background is transparent. Whatever was left in matplotlib's default black (text, ticks, frames, black lines) takes
-    the page's text colour; every other colour stays. The figure itself is left as it was.
+    The background is transparent. Whatever was left in matplotlib's default black (text, ticks, frames, black lines)
+    takes the page's text colour; every other colour stays. The figure itself is left as it was.
     """
     from matplotlib.colors import to_hex
 
@@ -32,7 +32,7 @@ def figure_pictures(figure: "Figure", dpi: int = 144) -> dict[str, Image.Image]:
         for name in ("color", "edgecolor"):
             getter, setter = getattr(artist, f"get_{name}", None), getattr(artist, f"set_{name}", None)
             value = getter() if getter and setter else None
-            if isinstance(value, str | tuple) and len(value) and _is_black(value, to_hex):
+            if _is_black(value, to_hex):
                 default_ink.append((setter, value))
     pictures = {}
     try:
@@ -50,7 +50,11 @@ def figure_pictures(figure: "Figure", dpi: int = 144) -> dict[str, Image.Image]:
 
 
 def _is_black(colour: Any, to_hex: Any) -> bool:
-    """Whether a matplotlib colour is opaque black; anything that is not one colour is not."""
+    """Whether a matplotlib colour, or the one colour of a collection, is opaque black."""
+    if isinstance(colour, np.ndarray) and colour.shape == (1, 4):
+        colour = tuple(colour[0])
+    if not isinstance(colour, str | tuple):
+        return False
     try:
         return to_hex(colour, keep_alpha=True) == "#000000ff"
     except (ValueError, TypeError):

@@ -1,8 +1,9 @@
 """A hand that the reader poses on the page itself: no kernel, no network, 75 kB a hand.
 
 The page gets the template, the skinning weights and three shape directions in half precision, and the frames of
-:class:`handlib.hand.anatomy.AnatomicalPose`; ``static/posable_hand.js`` does linear blend skinning with them and draws with
-WebGL. Pose correctives are left out, so that a bent knuckle is a little thinner than :class:`handlib.hand.HandModel` has it.
+:class:`handlib.hand.anatomy.AnatomicalPose`; ``static/posable_hand.js`` does linear blend skinning with them and draws
+with WebGL. Pose correctives are left out, so that a bent knuckle is a little thinner than that of
+:class:`handlib.hand.HandModel`.
 """
 
 import base64
@@ -91,7 +92,7 @@ def posable_hand(
 ) -> None:
     """Show a hand with sliders for each finger, the spread, the thumb and the shape, and a view that can be turned.
 
-    Works in the HTML book and in a notebook without the kernel; with keyboard, mouse and touch. In print it is a picture.
+    Works in the HTML book and in a notebook without the kernel; with keyboard, mouse and touch. A picture in print.
 
     Args:
         model: any hand model of the package or a MANO file.
@@ -122,8 +123,8 @@ def posable_hand_html(
 def hand_payload(model: "HandModel", num_shape: int = 3) -> dict[str, Any]:
     """What the page's script needs of a hand: arrays in base64 (float16, int16), small tables as lists.
 
-    ``before`` and ``after`` carry the anatomical frames: a joint turns by ``before @ A(angles + bend) @ after``, where A is
-    :func:`handlib.hand.anatomy.anatomical_to_matrix`.
+    ``before`` and ``after`` carry the anatomical frames: a joint turns by ``before @ A(angles + bend) @ after`` with A
+    being :func:`handlib.hand.anatomy.anatomical_to_matrix`.
 
     Raises:
         BadInputError: the model has more vertices than an int16 can count.

@@ -10,7 +10,7 @@ import numpy as np
 
 from handlib.errors import BadInputError
 from handlib.viz.stills_3d import draw_scene
-from handlib.viz.theme import COLOURS, INK, INKS, resolve_colour
+from handlib.viz.theme import COLOURS, INK, resolve_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,8 +114,18 @@ def _draw_scatter(axes: "Axes", trace: Any, colour: str, _bars: list[Any]) -> No
         return
     size = trace.marker.size if isinstance(trace.marker.size, int | float) else 6
     marker = MARKERS.get(trace.marker.symbol or "circle", "o") if "markers" in mode else ""
-    axes.plot(x, y, color=line, linestyle=style, linewidth=(trace.line.width or 2) * 0.75, marker=marker, alpha=trace.opacity,
-              markersize=size * 0.75, markerfacecolor=colour_of(trace.marker.color, line), label=trace.name)  # fmt: skip
+    axes.plot(
+        x,
+        y,
+        color=line,
+        linestyle=style,
+        linewidth=(trace.line.width or 2) * 0.75,
+        marker=marker,
+        alpha=trace.opacity,
+        markersize=size * 0.75,
+        markerfacecolor=colour_of(trace.marker.color, line),
+        label=trace.name,
+    )
     if trace.fill in ("tozeroy", "toself", "tonexty"):
         axes.fill_between(x, y, color=line, alpha=0.15, linewidth=0)
     if trace.error_y.array is not None:
@@ -130,7 +140,9 @@ def _draw_bar(axes: "Axes", trace: Any, colour: str, bars: list[Any]) -> None:
     names, values = (trace.y, trace.x) if sideways else (trace.x, trace.y)
     at = np.arange(len(names)) + (place - (len(bars) - 1) / 2) * width
     fill = [colour_of(c, colour) for c in trace.marker.color] if isinstance(trace.marker.color, tuple) else None
-    (axes.barh if sideways else axes.bar)(at, values, width, color=fill or colour_of(trace.marker.color, colour), label=trace.name)
+    (axes.barh if sideways else axes.bar)(
+        at, values, width, color=fill or colour_of(trace.marker.color, colour), label=trace.name
+    )
     ticks = axes.set_yticks if sideways else axes.set_xticks
     ticks(np.arange(len(names)), [str(name) for name in names])
 
@@ -162,4 +174,11 @@ def _draw_words(picture: "Figure", layout: Any) -> None:
         picture.suptitle(layout.title.text, fontsize=11, x=0.02, ha="left", y=0.995)
     for note in layout.annotations or ():
         if note.xref == "paper" and note.yref == "paper" and note.text:
-            picture.text(0.1 + 0.87 * note.x, 0.14 + 0.76 * note.y, note.text, ha=note.xanchor or "center", va="bottom", fontsize=9)
+            picture.text(
+                0.1 + 0.87 * note.x,
+                0.14 + 0.76 * note.y,
+                note.text,
+                ha=note.xanchor or "center",
+                va="bottom",
+                fontsize=9,
+            )

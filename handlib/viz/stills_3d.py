@@ -34,9 +34,16 @@ def draw_scene(axes: "Axes", traces: list[Any], scene: Any) -> None:
             if "lines" in (trace.mode or "lines+markers"):
                 ends = np.stack([seen[:-1], seen[1:]], 1)
                 ends = ends[np.isfinite(ends).all((1, 2))]
-                axes.add_collection(LineCollection(ends, colors=colour, linewidths=(trace.line.width or 2) * 0.5, zorder=order))
+                axes.add_collection(
+                    LineCollection(ends, colors=colour, linewidths=(trace.line.width or 2) * 0.5, zorder=order)
+                )
             if "markers" in (trace.mode or "lines+markers"):
-                axes.scatter(*seen.T, s=(_number(trace.marker.size, 4) * 0.9) ** 2, c=_each(trace.marker.color, colour), zorder=order)
+                axes.scatter(
+                    *seen.T,
+                    s=(_number(trace.marker.size, 4) * 0.9) ** 2,
+                    c=_each(trace.marker.color, colour),
+                    zorder=order,
+                )
             continue
         faces = _faces(trace)
         colours = np.clip(_face_colours(trace, faces) * _shade(points, faces, scene.camera)[:, None], 0, 1)

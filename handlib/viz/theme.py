@@ -1,8 +1,8 @@
 """One look for every figure of the book: colours that read on a white and on a dark page.
 
-A colour that has to turn with the page (text, axes, bones drawn in "ink") is written as the CSS variable :data:`INK`; the
-page's script puts the page's own text colour there. The colours of :data:`COLOURS` stay the same on both, so they are
-mid-tones: each has a contrast of at least 3:1 against white and against the dark page.
+A colour that has to turn with the page (text, axes, bones drawn in "ink") is written as the CSS variable :data:`INK`;
+the page's script puts the page's own text colour there. The colours of :data:`COLOURS` stay the same on both, so they
+are mid-tones: each has a contrast of at least 3:1 against white and against the dark page.
 """
 
 from typing import Any

@@ -16,8 +16,8 @@ from handlib.reproduce import digest
 from handlib.reproduce.notebooks import Notebook, bind_parameters
 from handlib.reproduce.places import results_folder
 
-# Files of the book that a notebook may read; prose and settings are read by the HTML build alone.
-_PROSE_SUFFIXES = {".ipynb", ".md", ".bib", ".yml", ".yaml"}
+# Files of the book that a notebook may read; prose, settings and what dresses a page are read by the HTML build alone.
+_PROSE_SUFFIXES = {".ipynb", ".md", ".bib", ".yml", ".yaml", ".css", ".js", ".svg", ".gz", ".woff"}
 
 
 @dataclass(frozen=True)

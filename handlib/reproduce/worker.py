@@ -44,6 +44,7 @@ def private_jupyter(folder: Path) -> dict[str, str]:
         "JUPYTER_PLATFORM_DIRS": "1",
         "IPYTHONDIR": str(folder / "ipython"),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "HANDLIB_BOOK": "1",  # figures leave their scripts to the page, sliders give way to a figure
     }
 
 

@@ -36,7 +36,8 @@ class Package:
 MATHJAX_FONTS = (
     "AMS-Regular Calligraphic-Bold Calligraphic-Regular Fraktur-Bold Fraktur-Regular Main-Bold Main-Italic "
     "Main-Regular Math-BoldItalic Math-Italic Math-Regular SansSerif-Bold SansSerif-Italic SansSerif-Regular "
-    "Script-Regular Size1-Regular Size2-Regular Size3-Regular Size4-Regular Typewriter-Regular Vector-Bold Vector-Regular Zero"
+    "Script-Regular Size1-Regular Size2-Regular Size3-Regular Size4-Regular Typewriter-Regular "
+    "Vector-Bold Vector-Regular Zero"
 ).split()
 FONT_FOLDER = "output/chtml/fonts/woff-v2"
 

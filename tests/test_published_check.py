@@ -1,4 +1,4 @@
-"""The script that holds the published numbers against a reader's own papers finds a wrong digit and a wrong quotation."""
+"""The script that holds the published numbers against a reader's papers finds a wrong digit and a wrong quotation."""
 
 import importlib.util
 from pathlib import Path

@@ -37,7 +37,8 @@ def test_numbers_run_without_a_gap():
 
 
 def test_the_first_eleven_of_the_video_paper_are_the_conference_papers():
-    assert [e.also for e in load_equations() if e.paper == "s2hand"] == [f"S2HAND(V) Eq. {n}" for n in range(1, 12)]
+    also = [equation.also for equation in load_equations() if equation.paper == "s2hand"]
+    assert also == [f"Also in S2HAND(V), as its Equation {n}." for n in range(1, 12)]
 
 
 def test_every_function_imports_and_every_test_exists():

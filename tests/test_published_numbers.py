@@ -1,5 +1,6 @@
 """The published numbers: complete, digit for digit, and in agreement with what the papers compute from them."""
 
+import re
 from collections import Counter
 from decimal import Decimal
 
@@ -159,6 +160,12 @@ def test_two_rows_of_a_table_share_a_recipe_only_where_one_run_measures_both():
             if row.recipe is not None:
                 values = measured.setdefault((row.recipe, row.dataset), row.values)
                 assert values is row.values or (values == row.values and any(values)), (table.key, row.key)
+
+
+def test_recipes_have_names_that_the_results_store_takes():
+    recipes = {row.recipe for table in load_published().values() for row in table.rows if row.recipe is not None}
+    assert all(re.fullmatch(r"(fitting|s2hand|s2hand-v|seqhand|tassn)-[a-z0-9-]+", recipe) for recipe in recipes)
+    assert len(recipes) > 50
 
 
 def test_citations_are_in_the_bibliography():

@@ -248,8 +248,8 @@ class AnatomicalPose(nn.Module):
     def to_joints(self, angles: Float[Tensor, "batch 15 3"]) -> Float[Tensor, "batch 21 3"]:
         """The 21 joints of the mean shape in metres, in the model's frame, without its mesh: forward kinematics.
 
-        The same as the model's joints, but that a fingertip is a fixed point of its last bone and not of the skin
-        over it; on the packaged hands they differ by less than a millimetre in the mean.
+        The same as the model's joints wherever the skin of a fingertip follows its last bone alone, as it does on
+        both packaged hands.
         """
         turns = anatomical_to_matrix(angles + self.hinge_bend).unflatten(-3, (5, 3))
         chains = self.rest_joints[_CHAIN_ROWS].unflatten(0, (5, 4))

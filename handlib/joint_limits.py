@@ -55,19 +55,19 @@ _EHAND = "e-hand.com, The Electronic Textbook of Hand Surgery: joint motion"
 _COONEY = "Cooney et al. 1981, J. Bone Joint Surg. Am. 63(9); a total range, here halved to each side of rest"
 
 LITERATURE_LIMITS: tuple[LimitSource, ...] = (
-    LimitSource(_joints(0), "flexion", -45, 90, _EHAND),
-    LimitSource(_joints(0), "abduction", -20, 20, "gpnotebook.com: metacarpophalangeal joint"),
-    LimitSource(_joints(1), "flexion", 0, 100, _EHAND),
-    LimitSource(_joints(2), "flexion", 0, 80, _EHAND),
+    LimitSource(_joints(0), "flexion", -45.0, 90.0, _EHAND),
+    LimitSource(_joints(0), "abduction", -20.0, 20.0, "gpnotebook.com: metacarpophalangeal joint"),
+    LimitSource(_joints(1), "flexion", 0.0, 100.0, _EHAND),
+    LimitSource(_joints(2), "flexion", 0.0, 80.0, _EHAND),
     LimitSource(("thumb_cmc",), "flexion", -26.5, 26.5, _COONEY),
-    LimitSource(("thumb_cmc",), "abduction", -21, 21, _COONEY),
-    LimitSource(("thumb_mcp",), "flexion", -10, 55, _EHAND),
-    LimitSource(("thumb_ip",), "flexion", -15, 80, _EHAND),
+    LimitSource(("thumb_cmc",), "abduction", -21.0, 21.0, _COONEY),
+    LimitSource(("thumb_mcp",), "flexion", -10.0, 55.0, _EHAND),
+    LimitSource(("thumb_ip",), "flexion", -15.0, 80.0, _EHAND),
 )
 """Passive ranges of movement in adults, by 21-joint name."""
 
 FUNCTIONAL_RANGES: tuple[LimitSource, ...] = tuple(
     LimitSource(_joints(part), "flexion", low, high, "Bain et al. 2015, J. Hand Surg. Eur. 40(4): 406-411")
-    for part, (low, high) in enumerate([(19, 71), (23, 87), (10, 64)])
+    for part, (low, high) in enumerate([(19.0, 71.0), (23.0, 87.0), (10.0, 64.0)])
 )
 """What everyday tasks use of it: a place to start from, no limit."""

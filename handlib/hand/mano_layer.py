@@ -119,7 +119,7 @@ class ManoLayer(nn.Module):
         Args:
             th_pose_coeffs: root rotation, then the pose: (batch, 3 or 6 + ncomps), or (batch, 16, 3, 3) matrices.
             th_betas: (batch, 10) shape coefficients; None or all zero is the mean shape.
-            th_trans: (batch, 3) metres. None or all zero: the hand is centred on ``center_idx`` instead, if that is set.
+            th_trans: (batch, 3) metres. None or all zero: the hand is centred on ``center_idx``, if that is set.
             root_palm: put the palm centre in the place of the wrist; for MANO's mesh only.
             share_betas: give every hand of the batch the mean of all shapes.
 
@@ -197,8 +197,8 @@ def find_mano_file(root: str | Path, side: Side) -> str | Path:
         if candidate.is_file():
             return candidate
     raise MissingFileError(
-        f"mano_root {root} holds none of {', '.join(c.name for c in candidates)}; register at https://mano.is.tue.mpg.de "
-        "for MANO's files, or use mano_root='open' for the open hand"
+        f"mano_root {root} holds none of {', '.join(c.name for c in candidates)}; register at "
+        "https://mano.is.tue.mpg.de for MANO's files, or use mano_root='open' for the open hand"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import roma
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from handlib.errors import BadInputError
@@ -45,6 +45,8 @@ class HandModel(nn.Module):
         parents: parent of each of the 16 model joints, the wrist first with -1.
         side: "right" or "left".
         pose_space: "axis_angle" or "pca"; ``pose_width`` numbers a pose.
+        validate: whether NaN and infinity are looked for; set it to False inside ``torch.func`` and ``torch.compile``,
+            which cannot branch on numbers. Shapes are always checked.
         pose_mean: (45,) what is added to every pose: the file's mean pose, or zeros with ``flat_hand_mean``.
         file: the :class:`~handlib.hand.files.HandFile` that it was made from, on the asked side.
     """
@@ -63,6 +65,7 @@ class HandModel(nn.Module):
         if pose_space not in get_args(PoseSpace):
             raise BadInputError(f"pose_space is {pose_space!r}, expected one of {get_args(PoseSpace)}")
         self.file, self.side, self.parents, self.pose_space = file, file.side, MODEL_PARENTS, pose_space
+        self.validate = True
         self.num_vertices, self.num_shape = len(file.v_template), file.shapedirs.shape[2]
         self.pose_width = 45 if pose_space == "axis_angle" else num_pca
         if pose_space == "pca":
@@ -197,8 +200,8 @@ class HandModel(nn.Module):
         """What ``print(model)`` adds."""
         return f"{self.side}, {self.num_vertices} vertices, {self.num_shape} shape, {self.pose_space} {self.pose_width}"
 
-    def check_input(self, name: str, value: Tensor, width: int, batch: int | None = None) -> None:
-        """Raise a BadInputError unless ``value`` is a finite ``(batch, width)``."""
+    def check_input(self, name: str, value: Shaped[Tensor, "*any"], width: int, batch: int | None = None) -> None:
+        """Raise a BadInputError that says ``name`` unless ``value`` is a finite, non-empty ``(batch, width)``."""
         if value.ndim != 2 or value.shape[1] != width:
             raise BadInputError(
                 f"{name} has shape {tuple(value.shape)}, expected (batch, {width}); this {self.side} model has "
@@ -211,7 +214,7 @@ class HandModel(nn.Module):
                 f"{name} has batch size {len(value)}, but pose has {batch}; use {name}.expand({batch}, -1) to share one"
             )
         # One sum finds any NaN or infinity at a fraction of the cost of looking at each number.
-        if value.numel() and not torch.isfinite(value.detach().sum()):
+        if self.validate and not torch.isfinite(value.detach().sum()):
             bad = (~torch.isfinite(value)).any(1).nonzero().flatten().tolist()
             if bad:
                 raise BadInputError(

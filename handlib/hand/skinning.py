@@ -80,7 +80,7 @@ class _SkinPoints(torch.autograd.Function):
         return grad_points, grad_motions, None
 
     @staticmethod
-    def jvp(ctx: Any, points_dot: Tensor, motions_dot: Tensor, weights_dot: None) -> Tensor:
+    def jvp(ctx: Any, points_dot: Tensor, motions_dot: Tensor, weights_dot: Tensor | None) -> Tensor:
         points, motions, weights = ctx.saved_tensors
         turned = ((motions[:, :3] @ weights) * points_dot[:, :, None]).sum(1)
         return (turned + blend_and_move(points, motions_dot, weights)).mT
@@ -104,9 +104,7 @@ def _blend(motions: Tensor, weights: Tensor, out: Tensor) -> None:
     torch.mm(motions.reshape(-1, len(weights)), weights, out=out.view(-1, out.shape[-1]))
 
 
-def _differentiable_backward(
-    points: Tensor, motions: Tensor, weights: Tensor, grad: Tensor
-) -> tuple[Tensor, Tensor]:
+def _differentiable_backward(points: Tensor, motions: Tensor, weights: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of :func:`blend_and_move` for ``grad`` (batch, 3, vertices), in steps that autograd can follow."""
     grad_points = ((motions[:, :3] @ weights) * grad[:, None]).sum(2)
     homogeneous = torch.cat([points, torch.ones_like(points[:, :1])], dim=1)

@@ -1,0 +1,88 @@
+"""Fixtures that several areas share: a random model of MANO's format, as arrays and as files."""
+
+import pickle
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+
+from handlib.hand.files import HandFile, write_mano_npz
+from handlib.hand.synthetic import random_hand_file
+
+# Two cores are shared by all test processes: more threads a process only wait for one another.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def random_hand() -> HandFile:
+    """Random arrays of MANO's format: 778 vertices, 10 shape coefficients, all pose correctives."""
+    return random_hand_file(seed=1)
+
+
+@pytest.fixture(scope="session")
+def mano_npz(random_hand: HandFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The random model as an .npz that smplx reads."""
+    return write_mano_npz(random_hand, tmp_path_factory.mktemp("mano") / "MANO_RIGHT.npz")
+
+
+def mano_dictionary(hand: HandFile) -> dict[str, object]:
+    """The dictionary of a MANO pickle: its keys, its types, a sparse regressor."""
+    return {
+        "v_template": hand.v_template,
+        "f": hand.faces.astype(np.uint32),
+        "weights": hand.weights,
+        "J_regressor": scipy.sparse.csc_matrix(hand.J_regressor),
+        "J": hand.J_regressor @ hand.v_template,
+        "shapedirs": hand.shapedirs,
+        "posedirs": hand.posedirs,
+        "kintree_table": np.stack([hand.parents % 2**32, np.arange(16)]).astype(np.uint32),
+        "hands_components": hand.hands_components,
+        "hands_coeffs": np.zeros((3, 45)),
+        "hands_mean": hand.hands_mean,
+        "bs_style": "lbs",
+        "bs_type": "lrotmin",
+    }
+
+
+@pytest.fixture
+def write_mano_pickle(random_hand: HandFile, tmp_path: Path):
+    """A function that pickles the random model, with some keys replaced, and gives the path."""
+
+    def write(name: str = "MANO_RIGHT.pkl", protocol: int = 2, **replaced: object) -> Path:
+        path = tmp_path / name
+        path.write_bytes(pickle.dumps({**mano_dictionary(random_hand), **replaced}, protocol=protocol))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def fake_chumpy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A module ``chumpy`` whose arrays pickle like the real one's, which no current Python can import."""
+    leaf = types.ModuleType("chumpy.ch")
+    reordering = types.ModuleType("chumpy.reordering")
+
+    class Ch:
+        def __init__(self, x: np.ndarray) -> None:
+            # Besides its value a real Ch pickles its bookkeeping.
+            self.__dict__.update(x=x, _dirty_vars={"x"}, _itr=None, _depends_on_deps=set(), _status="new")
+
+    class Select:
+        def __init__(self, a: Ch, idxs: np.ndarray, preferred_shape: tuple[int, ...]) -> None:
+            self.__dict__.update(a=a, idxs=idxs, preferred_shape=preferred_shape, _dirty_vars=set())
+
+    class Add:
+        def __init__(self, a: Ch, b: Ch) -> None:
+            self.__dict__.update(a=a, b=b)
+
+    for cls, module in ((Ch, leaf), (Add, leaf), (Select, reordering)):
+        cls.__module__, cls.__qualname__ = module.__name__, cls.__name__
+        setattr(module, cls.__name__, cls)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    leaf.Select = Select
+    monkeypatch.setitem(sys.modules, "chumpy", leaf)
+    return leaf

@@ -15,6 +15,7 @@ _PLACES = {
     "skeleton_figure": "figures",
     "curve_figure": "figures",
     "CAMERAS": "figures",
+    "stepped_figure": "steps",
     "image_with_keypoints": "images",
     "image_grid": "images",
     "posable_hand": "posable",

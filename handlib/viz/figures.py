@@ -31,7 +31,7 @@ def mesh_figure(
     *,
     view: str = "camera",
     title: str | None = None,
-    opacity: float | None = None,
+    opacity: float | int | None = None,
     colour_label: str | None = None,
     height: int = 420,
 ) -> "Figure":
@@ -99,13 +99,13 @@ def skeleton_figure(
 
 
 def curve_figure(
-    curves: Mapping[str, tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]],
+    curves: Mapping[str, tuple[Sequence[float | int] | np.ndarray, Sequence[float | int] | np.ndarray]],
     *,
     x_label: str,
     y_label: str,
     title: str | None = None,
-    x_range: tuple[float, float] | None = None,
-    y_range: tuple[float, float] | None = None,
+    x_range: tuple[float | int, float | int] | None = None,
+    y_range: tuple[float | int, float | int] | None = None,
     reference: str | None = None,
     height: int = 420,
 ) -> "Figure":
@@ -215,6 +215,19 @@ def _scene(traces: list[Any], view: str, title: str | None, height: int) -> "Fig
     """A 3D figure with equal axes in metres, without a box around it, seen from a named viewpoint."""
     import plotly.graph_objects as go
 
+    figure = go.Figure(traces)
+    figure.update_layout(
+        title=title,
+        height=height,
+        margin={"l": 0, "r": 0, "t": 40 if title else 0, "b": 0},
+        legend={"orientation": "h"},
+        scene=scene_layout(traces, {**_camera(view), "projection": {"type": "perspective"}}),
+    )
+    return figure
+
+
+def scene_layout(traces: Sequence[Any], camera: Mapping[str, Any]) -> dict[str, Any]:
+    """Plotly's settings of a 3D scene that holds all ``traces``, with equal axes and no box, seen by ``camera``."""
     # Ranges and proportions by hand: plotly's "data" mode scales by the volume of the box, and a flat hand overflows.
     low, high = _bounds(traces)
     middle, half = (low + high) / 2, np.maximum((high - low) / 2, 0.06 * (high - low).max() + 1e-6) * 1.04
@@ -222,23 +235,11 @@ def _scene(traces: list[Any], view: str, title: str | None, height: int) -> "Fig
         f"{axis}axis": {"visible": False, "showspikes": False, "range": [float(m - h), float(m + h)]}
         for axis, m, h in zip("xyz", middle, half, strict=True)
     }
-    figure = go.Figure(traces)
-    figure.update_layout(
-        title=title,
-        height=height,
-        margin={"l": 0, "r": 0, "t": 40 if title else 0, "b": 0},
-        legend={"orientation": "h"},
-        scene={
-            **axes,
-            "aspectmode": "manual",
-            "aspectratio": dict(zip("xyz", (half / half.max()).tolist(), strict=True)),
-            "camera": {**_camera(view), "projection": {"type": "perspective"}},
-        },
-    )
-    return figure
+    proportions = dict(zip("xyz", (half / half.max()).tolist(), strict=True))
+    return {**axes, "aspectmode": "manual", "aspectratio": proportions, "camera": dict(camera)}
 
 
-def _bounds(traces: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(traces: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     """Smallest and largest coordinate of everything in a scene."""
     points = np.concatenate([np.stack([trace.x, trace.y, trace.z], 1).astype(float) for trace in traces])
     return np.nanmin(points, 0), np.nanmax(points, 0)

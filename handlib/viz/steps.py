@@ -1,0 +1,77 @@
+"""One figure out of several, with a slider that steps through them: moves in the book without a kernel."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from handlib.errors import BadInputError
+from handlib.viz.figures import scene_layout
+from handlib.viz.theme import INK
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+SCENE_TRACES = ("mesh3d", "scatter3d", "surface")
+
+
+def stepped_figure(figures: Mapping[str, "Figure"], *, label: str = "", start: int = 0) -> "Figure":
+    """Put several figures behind one slider; the page shows one at a time, print the one it starts with.
+
+    The axes are those of the first figure, so that nothing jumps from step to step: give it the ranges that all need
+    (3D scenes are widened to hold every step). A step's title becomes the figure's.
+
+    Args:
+        figures: what stands under the slider's mark -> a plotly figure with one panel.
+        label: what the slider changes, such as ``"aligned by"``; stands before the mark.
+        start: index of the figure that is shown first.
+
+    Raises:
+        BadInputError: there is no figure, or no figure ``start``.
+    """
+    import plotly.graph_objects as go
+
+    if not 0 <= start < len(figures):
+        raise BadInputError(f"start={start} with {len(figures)} figures; expected an index from 0 on")
+    traces, owners = [], []
+    for index, figure in enumerate(figures.values()):
+        for trace in figure.data:
+            traces.append(trace)
+            owners.append(index)
+    merged = go.Figure(traces, next(iter(figures.values())).layout)
+    if any(trace.type in SCENE_TRACES for trace in traces):
+        merged.update_layout(scene=scene_layout(traces, merged.layout.scene.camera.to_plotly_json()))
+    merged.update_traces(visible=False)
+    for trace, owner in zip(merged.data, owners, strict=True):
+        trace.visible = owner == start
+    height, margin = merged.layout.height or 420, merged.layout.margin.to_plotly_json()
+    merged.update_layout(
+        title=list(figures.values())[start].layout.title,
+        sliders=[_slider(figures, owners, label, start)],
+        height=height + 90,
+        margin={**margin, "b": max(margin.get("b") or 0, 40) + 90},
+    )
+    # A legend below the plot would lie on the slider.
+    merged.update_layout(legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"})
+    return merged
+
+
+def _slider(figures: Mapping[str, "Figure"], owners: list[int], label: str, start: int) -> dict[str, Any]:
+    """Plotly's slider: each step shows the traces that its figure owns, under its title."""
+    steps = [
+        {
+            "label": name,
+            "method": "update",
+            "args": [{"visible": [owner == index for owner in owners]}, {"title.text": figure.layout.title.text or ""}],
+        }
+        for index, (name, figure) in enumerate(figures.items())
+    ]
+    return {
+        "active": start,
+        "steps": steps,
+        "currentvalue": {"prefix": f"{label}: " if label else "", "font": {"size": 14}},
+        "pad": {"t": 44, "l": 12, "r": 12},
+        "bgcolor": "var(--hl-grid)",
+        "activebgcolor": INK,
+        "bordercolor": "var(--hl-grid)",
+        "tickcolor": INK,
+        "font": {"color": INK},
+    }

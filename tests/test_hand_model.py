@@ -220,6 +220,17 @@ def test_bad_input_is_named(change: dict[str, torch.Tensor], message: str):
         model(**x)
 
 
+def test_another_dtype_is_named_and_half_precision_is_widened():
+    model = HandModel.load("open")
+    with pytest.raises(BadInputError, match=r"pose is torch.float64, but the model is torch.float32"):
+        model(torch.zeros(1, 45, dtype=torch.float64))
+    pose = torch.randn(2, 45).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mesh = model(pose, torch.randn(2, 10))
+    assert mesh.vertices.dtype == torch.float32
+    torch.testing.assert_close(model(pose).joints, model(pose.float()).joints)
+
+
 def test_bad_row_is_counted():
     pose = torch.zeros(9, 45)
     pose[4, 7] = float("nan")

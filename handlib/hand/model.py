@@ -137,8 +137,9 @@ class HandModel(nn.Module):
         Raises:
             BadInputError: a pose of the wrong width, an empty batch, or NaN.
         """
-        self.check_input("pose", pose, self.pose_width)
-        return (pose @ self.components if self.pose_space == "pca" else pose) + self.pose_mean
+        pose = self.check_input("pose", pose, self.pose_width)
+        with _full_precision(pose):
+            return (pose @ self.components if self.pose_space == "pca" else pose) + self.pose_mean
 
     def forward(
         self,
@@ -163,8 +164,8 @@ class HandModel(nn.Module):
         """
         axis_angle = self.pose_to_axis_angle(pose)
         if global_orient is None:
-            global_orient = pose.new_zeros(len(pose), 3)
-        self.check_input("global_orient", global_orient, 3, len(pose))
+            global_orient = axis_angle.new_zeros(len(pose), 3)
+        global_orient = self.check_input("global_orient", global_orient, 3, len(pose))
         rotvec = torch.cat([global_orient, axis_angle], dim=1).unflatten(1, (16, 3))
         return self.from_rotations(roma.rotvec_to_rotmat(rotvec), shape, translation)
 
@@ -181,18 +182,19 @@ class HandModel(nn.Module):
         batch = len(rotations)
         if shape is None:
             shape = rotations.new_zeros(batch, self.num_shape)
-        self.check_input("shape", shape, self.num_shape, batch)
-        rest_joints = torch.addmm(self._rest_joints, shape, self._joint_directions).unflatten(1, (16, 3))
-        coefficients = torch.cat([shape, lbs.rotation_residuals(rotations[:, 1:])], dim=1)
-        rest_vertices = lbs.blend_vertices(coefficients, self._template_flat, self._directions)
-        world, posed = lbs.chain_transforms(rotations, rest_joints)
-        motions = lbs.joint_motions(world, rest_joints, posed)
-        vertices = skin_points(rest_vertices, motions, self._joint_weights)
+        shape = self.check_input("shape", shape, self.num_shape, batch)
+        with _full_precision(shape):
+            rest_joints = torch.addmm(self._rest_joints, shape, self._joint_directions).unflatten(1, (16, 3))
+            coefficients = torch.cat([shape, lbs.rotation_residuals(rotations[:, 1:])], dim=1)
+            rest_vertices = lbs.blend_vertices(coefficients, self._template_flat, self._directions)
+            world, posed = lbs.chain_transforms(rotations, rest_joints)
+            motions = lbs.joint_motions(world, rest_joints, posed)
+            vertices = skin_points(rest_vertices, motions, self._joint_weights)
         # Fingertips are marked by no joint: they are vertices of the posed mesh.
         joints = torch.cat([posed, vertices.index_select(1, self.tip_vertices)], dim=1)
         joints = joints.index_select(1, self._to_21)
         if translation is not None:
-            self.check_input("translation", translation, 3, batch)
+            translation = self.check_input("translation", translation, 3, batch)
             vertices, joints = vertices + translation[:, None], joints + translation[:, None]
         return HandMesh(vertices, joints)
 
@@ -200,8 +202,14 @@ class HandModel(nn.Module):
         """What ``print(model)`` adds."""
         return f"{self.side}, {self.num_vertices} vertices, {self.num_shape} shape, {self.pose_space} {self.pose_width}"
 
-    def check_input(self, name: str, value: Shaped[Tensor, "*any"], width: int, batch: int | None = None) -> None:
-        """Raise a BadInputError that says ``name`` unless ``value`` is a finite, non-empty ``(batch, width)``."""
+    def check_input(self, name: str, value: Shaped[Tensor, "*any"], width: int, batch: int | None = None) -> Tensor:
+        """The argument ``name`` in the model's dtype, if it is a finite, non-empty ``(batch, width)``.
+
+        Half precision, which networks give under autocast, is widened; any other difference is a mistake.
+
+        Raises:
+            BadInputError: naming the argument and what is wrong with it.
+        """
         if value.ndim != 2 or value.shape[1] != width:
             raise BadInputError(
                 f"{name} has shape {tuple(value.shape)}, expected (batch, {width}); this {self.side} model has "
@@ -221,6 +229,18 @@ class HandModel(nn.Module):
                     f"{name} holds NaN or infinity in {len(bad)} of {len(value)} rows (first: {bad[0]}); a diverged "
                     "optimisation or a missing detection is the usual cause: mask those rows out"
                 )
+        dtype = self.v_template.dtype
+        if value.dtype not in (dtype, torch.float16, torch.bfloat16):
+            raise BadInputError(
+                f"{name} is {value.dtype}, but the model is {dtype}; convert one of them with .to(), or load the model "
+                f"with dtype={value.dtype}"
+            )
+        return value.to(dtype)
+
+
+def _full_precision(like: Tensor) -> torch.autocast:
+    """Autocast off: in half precision a fingertip would be known to a tenth of a millimetre only."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def _first_components(file: HandFile, num_pca: int) -> np.ndarray:

@@ -29,6 +29,7 @@ _CONTAINERS = {
 # Array types of numpy and scipy, and the helpers that pickle rebuilds them with, under today's names.
 _RECORDED = {
     "builtins.object",
+    "builtins.bytes",
     "copyreg._reconstructor",
     "_codecs.encode",
     "numpy.ndarray",
@@ -173,8 +174,9 @@ def _unwrap(value: Any) -> tuple[str | None, tuple, Any]:
 
 def _array_from_bytes(data: Any, dtype: Any, shape: tuple[int, ...], order: str) -> np.ndarray:
     """An array of our own making from the bytes in the file."""
-    if isinstance(data, _Record) and data.name == "_codecs.encode":
-        data = data.args[0]  # Python 3 writes bytes as latin1 text in old protocols
+    # In protocols that know no bytes, Python 3 writes them as latin1 text, and empty ones as bytes().
+    if isinstance(data, _Record) and data.name in ("_codecs.encode", "builtins.bytes"):
+        data = data.args[0] if data.args else b""
     if isinstance(data, str):
         data = data.encode("latin1")
     if not isinstance(data, bytes | bytearray):

@@ -6,6 +6,7 @@ computes the same with a backward pass by hand, about twice as fast on a CPU. Po
 vertices)``, and motions column first, ``(batch, 4, 3, joints)``: columns x, y, z of R, then t.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -48,7 +49,7 @@ class _SkinPoints(torch.autograd.Function):
     @staticmethod
     def forward(points: Tensor, motions: Tensor, weights: Tensor) -> Tensor:
         skinned = torch.empty_like(points.mT, memory_format=torch.contiguous_format)
-        for block, blended, moved in _blocks(points, weights):
+        for block, blended, moved in _blocks(points):
             _blend(motions[block], weights, blended)
             x, y, z = points[block, :, None].unbind(1)
             torch.addcmul(blended[:, 3], blended[:, 0], x, out=moved)
@@ -68,7 +69,7 @@ class _SkinPoints(torch.autograd.Function):
         if torch.is_grad_enabled():
             return *_differentiable_backward(points, motions, weights, grad.mT), None
         grad_points, grad_motions = torch.empty_like(points), torch.empty_like(motions)
-        for block, blended, product in _blocks(points, weights):
+        for block, blended, product in _blocks(points):
             grad_block = grad[block].mT.contiguous()
             _blend(motions[block], weights, blended)
             for column in range(3):
@@ -90,7 +91,7 @@ class _SkinPoints(torch.autograd.Function):
         return torch.vmap(lambda *x: blend_and_move(*x).mT, in_dims)(*inputs), 0
 
 
-def _blocks(points: Tensor, weights: Tensor):
+def _blocks(points: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Slices of the batch, each with a buffer for its blended motions (b, 4, 3, V) and one for its points (b, 3, V)."""
     size = min(_CPU_BLOCK, len(points)) if points.device.type == "cpu" else len(points)
     blended, moved = points.new_empty(size, 4, *points.shape[1:]), points.new_empty(size, *points.shape[1:])

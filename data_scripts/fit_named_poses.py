@@ -1,7 +1,8 @@
 """Close the contacts of all named poses on the open hand and write the table again, in whole degrees.
 
-Run it after the open hand or the table changed: ``python data_scripts/fit_named_poses.py [NAME ...]``; without names it
-fits all. The table's own angles are the start, so edit them first where a pose does not read as what it is named.
+Run it after the open hand or the table changed: ``python data_scripts/fit_named_poses.py [NAME ...]``;
+without names it fits all. The table's own angles are the start, so edit them first where a pose does not read
+as what it is named.
 """
 
 import sys

@@ -104,8 +104,8 @@ def base_frames(joints: Float[Tensor, "*batch 21 3"]) -> Float[Tensor, "*batch 5
     The dorsal direction is the palm's normal for index and middle, whose metacarpals are fixed; the mobile
     ulnar side of the palm arches, so ring and little take the mean of it and of the normal beside them (whole
     local normals: Spurr et al. 2020, Sec. 3.2, https://arxiv.org/abs/2003.09282). On detected joints of 2,300
-    photographs this choice leaves PIP joints nearest to hinges. The thumb's zero is fixed in the palm (see the
-    top of this file).
+    photographs this choice leaves PIP joints nearest to hinges. The thumb's zero is fixed in the palm (see
+    the top of this file).
     """
     palm = palm_frame(joints)
     wrist, dorsal = joints[..., 0, :], palm[..., 1]
@@ -246,10 +246,11 @@ class AnatomicalPose(nn.Module):
         return chain_angles(as_right_hand(joints, self.side))[0] - self.hinge_bend
 
     def to_joints(self, angles: Float[Tensor, "batch 15 3"]) -> Float[Tensor, "batch 21 3"]:
-        """The 21 joints of the mean shape in metres, in the model's frame, without its mesh: forward kinematics.
+        """The 21 joints of the mean shape in metres, in the model's frame, without its mesh: forward
+        kinematics.
 
-        The same as the model's joints wherever the skin of a fingertip follows its last bone alone, as it does on
-        both packaged hands.
+        The same as the model's joints wherever the skin of a fingertip follows its last bone alone, as it
+        does on both packaged hands.
         """
         turns = anatomical_to_matrix(angles + self.hinge_bend).unflatten(-3, (5, 3))
         chains = self.rest_joints[_CHAIN_ROWS].unflatten(0, (5, 4))

@@ -21,6 +21,8 @@ from handlib.skeleton import MODEL_PARENTS
 
 ASSETS = Path(__file__).parent / "assets"
 PACKAGED: dict[str, Path] = {name: ASSETS / f"{name}_hand_right.npz" for name in ("open", "generic")}
+# Pose spaces of packaged hands, kept apart because they come from a sampler that needs the hand first.
+PACKAGED_POSE_SPACES = {"open": ASSETS / "open_hand_pose_pca.npz"}
 
 Side = Literal["right", "left"]
 TipConvention = Literal["freihand", "smplx", "manopth", "manopth_left"]
@@ -87,7 +89,11 @@ def read_hand_file(
         )
     with path.open("rb") as stream:
         is_zip = stream.read(2) == b"PK"
-    return _Reader(path, _read_npz(path) if is_zip else read_pickle(path)).hand_file(file_side, tips)
+    raw = _read_npz(path) if is_zip else read_pickle(path)
+    pose_space = PACKAGED_POSE_SPACES.get(str(source))
+    if pose_space and pose_space.is_file():
+        raw |= _read_npz(pose_space)
+    return _Reader(path, raw).hand_file(file_side, tips)
 
 
 def write_mano_npz(hand: HandFile, path: str | Path) -> Path:

@@ -76,10 +76,10 @@ def capsule_radii_m(
 ) -> tuple[Float[Tensor, "19"], Float[Tensor, "4"]]:
     """Radii of the capsules of a right hand, and how far palmward of their bones the palm's four lie; metres.
 
-    A finger's radius is the lower quartile of the distances from the bone to the skin nearest to it: flesh gives
-    and bones are not round. Metacarpals lie close under the back of the hand, so the palm's capsules run halfway
-    between the quartiles of its two sides. Vertices beyond a bone's ends (the forearm, a joint's rounding) do not
-    count.
+    A finger's radius is the lower quartile of the distances from the bone to the skin nearest to it: flesh
+    gives and bones are not round. Metacarpals lie close under the back of the hand, so the palm's capsules
+    run halfway between the quartiles of its two sides. Vertices beyond a bone's ends (the forearm, a joint's
+    rounding) do not count.
     """
     starts, ends = joints[[a for a, _ in CAPSULES]], joints[[b for _, b in CAPSULES]]
     distance = point_segment_distance(vertices[:, None].expand(-1, len(CAPSULES), -1), starts, ends)
@@ -100,8 +100,9 @@ def capsule_radii_m(
 class HandPenetration(nn.Module):
     """Depth of self-penetration of a posed hand, from its 21 joints.
 
-    `forward` gives the deepest overlap of any two capsules in metres, 0 for none; `pair_depths` gives them all.
-    Overlap that the rest pose already has (the thumb's base in the palm) belongs to the hand and does not count.
+    `forward` gives the deepest overlap of any two capsules in metres, 0 for none; `pair_depths` gives them
+    all. Overlap that the rest pose already has (the thumb's base in the palm) belongs to the hand and does
+    not count.
     """
 
     radii: Tensor
@@ -123,7 +124,8 @@ class HandPenetration(nn.Module):
     def segments(
         self, joints: Float[Tensor, "batch 21 3"]
     ) -> tuple[Float[Tensor, "batch 19 3"], Float[Tensor, "batch 19 3"]]:
-        """Both ends of every capsule's axis, in a right hand's mirror image where the model is a left hand."""
+        """Both ends of every capsule's axis, in a right hand's mirror image where the model is a left
+        hand."""
         joints = as_right_hand(joints, self.side)
         starts, ends = joints[:, [a for a, _ in CAPSULES]], joints[:, [b for _, b in CAPSULES]]
         palmward = -palm_frame(joints)[:, None, :, 1] * self.palm_shift[:, None]
@@ -132,7 +134,9 @@ class HandPenetration(nn.Module):
         )
         # Round ends would reach a radius past the fingertip, and past the palm into its own fingers.
         bones = ends - starts
-        back = torch.zeros_like(self.radii).index_copy(0, self.pairs.new_tensor(_SHORTENED), self.radii[_SHORTENED])
+        back = torch.zeros_like(self.radii).index_copy(
+            0, self.pairs.new_tensor(_SHORTENED), self.radii[_SHORTENED]
+        )
         ends = ends - bones * (back / torch.linalg.vector_norm(bones, dim=-1)).clamp(max=1.0)[..., None]
         return starts + shift, ends + shift
 

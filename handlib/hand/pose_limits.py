@@ -4,36 +4,55 @@ together.
 All tables are in the model's joint order 1..15 (index, middle, little, ring, thumb; three joints each) and in
 the angles of `handlib.hand.anatomy`: flexion, abduction, twist. Tables are in degrees, functions in radians.
 
-Sources of the ranges: fingers MCP flexion 0-90 with hyperextension up to 45 and abduction 20, PIP 0-100, DIP
-0-80, thumb MCP -10..55 and IP -15..80: electronic textbook of hand surgery, https://www.e-hand.com; thumb MCP
-as measured on 300 hands, flexion 59.1 in the mean (16-90): same place. Thumb CMC: 53 flexion-extension and 42
-abduction-adduction in all (Cooney et al. 1981, J Bone Joint Surg Am 63(9)); 41, 51 and 21 axial over 101
-people (https://doi.org/10.1016/j.main.2009.07.003).
+The ranges and their sources are those of `handlib.joint_limits`; here they are laid into the joints' frames.
 """
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-_FIXED = (0.0, 0.0)
-_PIP, _DIP = ((0.0, 100.0), _FIXED, _FIXED), ((0.0, 80.0), _FIXED, _FIXED)
+from handlib.joint_limits import LITERATURE_LIMITS
+from handlib.skeleton import MODEL_JOINT_NAMES
+
+_Range = tuple[float, float]
+
+# Measured from another zero than ours. The line from the wrist to the little finger's knuckle splays more
+# than the metacarpal does, so its finger needs more abduction to lie beside the others. The ranges of the
+# thumb's base are totals, and lie around the neutral thumb of `anatomy` so that its tip reaches every
+# fingertip.
+_ZERO_SHIFT_DEG = {
+    ("little_mcp", "abduction"): 6.0,
+    ("thumb_cmc", "flexion"): 6.5,
+    ("thumb_cmc", "abduction"): -1.0,
+}
+
+# 21 degrees of axial turn in all, over 101 people (https://doi.org/10.1016/j.main.2009.07.003); opposition
+# pronates. No source for the sideways play of the thumb's knuckle: 10 degrees let the pinches of both
+# packaged hands close.
+_FURTHER_DEG: dict[tuple[str, str], _Range] = {
+    ("thumb_cmc", "twist"): (-16.0, 5.0),
+    ("thumb_mcp", "abduction"): (-10.0, 10.0),
+}
 
 
-def _finger(abduction: tuple[float, float]) -> tuple:
-    return ((-45.0, 90.0), abduction, _FIXED), _PIP, _DIP
+def _limits_in_frames() -> tuple[tuple[_Range, _Range, _Range], ...]:
+    ranges = dict(_FURTHER_DEG)
+    for limit in LITERATURE_LIMITS:
+        for joint in limit.joints:
+            shift = _ZERO_SHIFT_DEG.get((joint, limit.motion), 0.0)
+            ranges[joint, limit.motion] = (limit.low_deg + shift, limit.high_deg + shift)
+    fixed = (0.0, 0.0)
+    return tuple(
+        (
+            ranges.get((joint, "flexion"), fixed),
+            ranges.get((joint, "abduction"), fixed),
+            ranges.get((joint, "twist"), fixed),
+        )
+        for joint in MODEL_JOINT_NAMES[1:]
+    )
 
 
-JOINT_LIMITS: tuple = (
-    *_finger((-20.0, 20.0)),  # index
-    *_finger((-20.0, 20.0)),  # middle
-    *_finger((-14.0, 26.0)),  # little
-    *_finger((-20.0, 20.0)),  # ring
-    # The literature gives total ranges, not where zero is: they are laid around the neutral thumb of `anatomy`
-    # so that its tip reaches every fingertip and lies flat beside the index. Opposition pronates the thumb.
-    ((-20.0, 33.0), (-22.0, 20.0), (-16.0, 5.0)),  # thumb CMC
-    ((-10.0, 59.0), (-10.0, 10.0), _FIXED),  # thumb MCP
-    ((-15.0, 80.0), _FIXED, _FIXED),  # thumb IP
-)
+JOINT_LIMITS: tuple[tuple[_Range, _Range, _Range], ...] = _limits_in_frames()
 """(15, 3, 2): lowest and highest angle in degrees; equal where the joint has no such movement."""
 
 RELAXED_FLEXION: tuple[float, ...] = (20.0, 30.0, 20.0) * 4 + (0.0, 10.0, 10.0)

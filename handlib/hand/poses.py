@@ -1,7 +1,7 @@
 """Named natural poses: rest, fist, pinches, digits, grips and signs, as anatomical angles.
 
-The table `assets/named_poses.yml` is in degrees and meant to be read and edited. What touches what in a pose is
-written there too, because the angles that bring two fingertips together differ a little from hand to hand:
+The table `assets/named_poses.yml` is in degrees and meant to be read and edited. What touches what in a pose
+is written there too, because the angles that bring two fingertips together differ a little from hand to hand:
 `close_contacts` adapts a pose to another hand, and made the table's angles for the open hand.
 """
 
@@ -31,7 +31,8 @@ _ENTRIES = {finger: ((0, 0), (0, 1), (1, 0), (2, 0)) for finger in FINGERS} | {
 
 @dataclass(frozen=True)
 class Touch:
-    """Two places of a hand that touch: each a joint, or the middle between two; and how far apart they are then."""
+    """Two places of a hand that touch: each a joint, or the middle between two; and how far apart they are
+    then."""
 
     first: tuple[str, ...]
     second: tuple[str, ...]
@@ -40,7 +41,8 @@ class Touch:
 
 @dataclass(frozen=True)
 class NamedPose:
-    """A pose with a name: what it shows, its angles (15, 3) in radians (model order), and what touches in it."""
+    """A pose with a name: what it shows, its angles (15, 3) in radians (model order), and what touches in
+    it."""
 
     name: str
     about: str
@@ -117,10 +119,11 @@ def touch_errors_m(
 def close_contacts(
     pose: NamedPose, anatomy: AnatomicalPose, penetration: HandPenetration, *, steps: int = 250
 ) -> Float[Tensor, "15 3"]:
-    """Adapt a named pose to a hand: what should touch touches, nothing sinks in more than 2 mm, the rest stays.
+    """Adapt a named pose to a hand: what should touch touches, nothing sinks in more than 2 mm, the rest
+    stays.
 
-    Gradient descent on the angles within their limits (about a second). The thumb may leave its angles more readily
-    than the fingers: it is what opposes them.
+    Gradient descent on the angles within their limits (about a second). The thumb may leave its angles more
+    readily than the fingers: it is what opposes them.
     """
     start = pose.angles.to(anatomy.limits)[None]
     stiffness = torch.where(torch.arange(15)[:, None] < _FIRST_ROW["thumb"], 1.0, 0.3).to(start)

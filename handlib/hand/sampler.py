@@ -1,11 +1,11 @@
 """Random hand poses that a living hand could take, thousands a second, the same for the same seed.
 
-Half of the poses lie between two named ones, with noise on every joint. The other half are made from the way fingers
-move: neighbours bend together (in the hand's natural use two components explain over 80 % of 15 joint angles: Santello
-et al. 1998, https://doi.org/10.1523/JNEUROSCI.18-23-10105.1998; the index is the freest finger, Ingram et al. 2008,
-https://doi.org/10.1007/s00221-008-1355-3), the DIP follows the PIP, fingers spread less the more they bend, and the
-thumb pronates as it opposes. All angles are within their limits, and no part of the hand sinks deeper than 4 mm into
-another, measured on capsules (`handlib.hand.penetration`).
+Half of the poses lie between two named ones, with noise on every joint. The other half are made from the way
+fingers move: neighbours bend together (in the hand's natural use two components explain over 80 % of 15 joint
+angles: Santello et al. 1998, https://doi.org/10.1523/JNEUROSCI.18-23-10105.1998; the index is the freest
+finger, Ingram et al. 2008, https://doi.org/10.1007/s00221-008-1355-3), the DIP follows the PIP, fingers
+spread less the more they bend, and the thumb pronates as it opposes. All angles are within their limits, and
+no part of the hand sinks deeper than 4 mm into another, measured on capsules (`handlib.hand.penetration`).
 """
 
 import numpy as np
@@ -27,8 +27,8 @@ _MCP_JOINTS = (0, 3, 6, 9)
 _ATTEMPTS = 4
 _UNIFORMS = 64  # numbers one attempt may use; a multiple of four, because Philox makes four at a time
 
-# Latent correlation of index, middle, little, ring (model order): 0.9 between the ulnar fingers, 0.7 from index to
-# middle, falling off with distance.
+# Latent correlation of index, middle, little, ring (model order): 0.9 between the ulnar fingers, 0.7 from
+# index to middle, falling off with distance.
 _NEIGHBOURS = torch.tensor(
     [[1.0, 0.7, 0.45, 0.55], [0.7, 1.0, 0.75, 0.9], [0.45, 0.75, 1.0, 0.9], [0.55, 0.9, 0.9, 1.0]],
     dtype=torch.float64,
@@ -43,8 +43,8 @@ _SPREAD_DEG = (8.0, 0.0, -10.0, -5.0)
 def uniform_numbers(seed: int, start: int, count: int) -> Float[Tensor, "count attempts numbers"]:
     """Uniform random numbers of the samples `start`, ..., `start + count - 1` of a seed, for every attempt.
 
-    A counter-based generator jumps to any place of its stream at once, so that each sample owns its numbers and a
-    split into batches cannot change them.
+    A counter-based generator jumps to any place of its stream at once, so that each sample owns its numbers
+    and a split into batches cannot change them.
     """
     stream = np.random.Philox(key=seed)
     stream.advance(start * _ATTEMPTS * _UNIFORMS // 4)
@@ -57,7 +57,8 @@ def normal(uniform: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 
 
 def between_named_poses(uniform: Float[Tensor, "batch numbers"]) -> Float[Tensor, "batch 15 3"]:
-    """Poses (radians) between two named ones, mostly near the first, with 5 degrees of noise on every movement.
+    """Poses (radians) between two named ones, mostly near the first, with 5 degrees of noise on every
+    movement.
 
     One finger in six goes over to the second pose whole, so that fingers also combine as in no named pose.
     """
@@ -72,7 +73,8 @@ def between_named_poses(uniform: Float[Tensor, "batch numbers"]) -> Float[Tensor
 
 
 def from_synergies(uniform: Float[Tensor, "batch numbers"]) -> Float[Tensor, "batch 15 3"]:
-    """Poses (radians) from correlated finger curls, a common spread, and a thumb that opposes more or less."""
+    """Poses (radians) from correlated finger curls, a common spread, and a thumb that opposes more or
+    less."""
     z = normal(uniform[:, 4:30])
     curl = z[:, 0:4] @ _FINGER_FACTOR.T
     clench = 0.55 * curl + 0.84 * (z[:, 4:8] @ _FINGER_FACTOR.T)
@@ -110,8 +112,8 @@ class PoseSampler:
     def sample(self, count: int, start: int = 0) -> Float[Tensor, "count 15 3"]:
         """Samples `start`, ..., `start + count - 1`: angles in radians, model order, on the CPU.
 
-        A pose that penetrates itself is drawn again, up to four times; one that still does is moved toward the relaxed
-        hand, which touches nothing, as far as it takes.
+        A pose that penetrates itself is drawn again, up to four times; one that still does is moved toward
+        the relaxed hand, which touches nothing, as far as it takes.
         """
         if count < 1 or start < 0:
             raise BadInputError(

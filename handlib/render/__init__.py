@@ -130,6 +130,6 @@ def render_normals(
     flat: bool = False,
     near_m: float = NEAR_M,
 ) -> Float[Tensor, "batch height width 3"]:
-    """Render unit normals (camera's frame, of the side that is seen, so z is mostly negative); zero in the background."""
+    """Render unit normals in the camera's frame, of the side that is seen, so z is mostly negative; background zero."""
     scene = make_scene(vertices, faces, camera, image_size, near_m)
     return pure_torch.render_normals(scene, flat=flat)

@@ -16,7 +16,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from handlib.render.ragged import argmin_per_cell, expand_counts
-from handlib.render.rasterize import Projection, ZBuffer, signed_areas
+from handlib.render.rasterize import ZBuffer
+from handlib.render.spans import (
+    Projection,
+    face_nearness,
+    face_spans,
+    line_coordinate,
+    lines_between,
+    signed_areas,
+)
+
+LINES = 2
 
 
 class SilhouetteEdges(NamedTuple):
@@ -32,16 +42,16 @@ class SilhouetteEdges(NamedTuple):
 
 
 class Crossings(NamedTuple):
-    """Where a visible outline cuts the line from pixel ``inner`` (on its surface) to the neighbouring pixel
-    ``outer``.
+    """Where visible outlines run through pixels, on sampling lines along rows or columns.
 
-    ``inner``, ``outer`` (N,) indices into the flattened (B, H, W); ``position`` (N,) 0 at the centre of
-    inner, 1 at that of outer, differentiable in the vertices.
+    ``pixel`` (N,) the pixel that the outline enters, ``other`` (N,) its neighbour across the outline, both indices into
+    the flattened (B, H, W); ``share`` (N,) the part of the pixel, in [0, 1], that belongs to the neighbour's surface on
+    this line, divided by the number of lines a pixel; differentiable in the vertices.
     """
 
-    inner: Int[Tensor, "crossings"]
-    outer: Int[Tensor, "crossings"]
-    position: Float[Tensor, "crossings"]
+    pixel: Int[Tensor, "crossings"]
+    other: Int[Tensor, "crossings"]
+    share: Float[Tensor, "crossings"]
 
 
 @torch.no_grad()
@@ -63,75 +73,121 @@ def silhouette_edges(projection: Projection, faces: Int[Tensor, "faces 3"]) -> S
     return SilhouetteEdges(image, ends, total[image, edge].sign())
 
 
-def find_crossings(projection: Projection, edges: SilhouetteEdges, zbuffer: ZBuffer) -> Crossings:
-    """Cut the silhouette edges with the pixel rows and columns, and keep the visible crossing of each pixel pair."""
-    batch, height, width = zbuffer.face_index.shape
-    size = torch.tensor([width, height], device=edges.image.device)
+def find_crossings(
+    projection: Projection, faces: Int[Tensor, "faces 3"], edges: SilhouetteEdges, zbuffer: ZBuffer
+) -> Crossings:
+    """Cut steep silhouette edges with lines along rows, flat ones with lines along columns; keep what is seen."""
     rows = (edges.ends + edges.image[:, None] * projection.points_px.shape[1]).flatten()
     ends_px = projection.points_px.flatten(0, 1).index_select(0, rows).view(-1, 2, 2)
-    depths = projection.depth_m.detach().flatten()[rows].view(-1, 2)
+    extent = (ends_px[:, 1] - ends_px[:, 0]).detach().abs()
+    steep = extent[:, 1] >= extent[:, 0]
+    parts = []
+    for axis, chosen in ((1, steep), (0, ~steep)):
+        index = chosen.nonzero()[:, 0]
+        some = SilhouetteEdges(edges.image[index], edges.ends[index], edges.side[index])
+        parts.append(_crossings_of_axis(projection, faces, some, ends_px.index_select(0, index), zbuffer, axis))
+    return Crossings(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
-    # Steep edges meet pixel rows, flat ones pixel columns: `along` is the axis that counts rows or columns.
-    extent = (ends_px[:, 1] - ends_px[:, 0]).detach()
-    along = (extent[:, 1].abs() >= extent[:, 0].abs()).long()
-    across = 1 - along
-    span = ends_px.detach().gather(2, along[:, None, None].expand(-1, 2, 1))[..., 0]
-    first = torch.minimum(span.amin(-1).ceil().clamp_min(0), size[along])
-    last = torch.minimum(span.amax(-1).ceil().clamp_min(0), size[along])
-    edge, number = expand_counts((last - first).clamp_min(0).long())
+
+def _crossings_of_axis(
+    projection: Projection, faces: Tensor, edges: SilhouetteEdges, ends_px: Tensor, zbuffer: ZBuffer, axis: int
+) -> Crossings:
+    """Crossings with the lines counted along ``axis``: `line` says which one, `place` (px) where on it."""
+    batch, height, width = zbuffer.face_index.shape
+    size = (width, height)
+    counted, crossed = line_coordinate(ends_px[..., axis], LINES), ends_px[..., 1 - axis]
+    first, count = lines_between(counted.detach(), LINES * size[axis])
+    edge, number = expand_counts(count)
     line = first[edge] + number
-
-    along, across, image = along[edge], across[edge], edges.image[edge]
-    a_along, b_along = ends_px[edge].gather(2, along[:, None, None].expand(-1, 2, 1))[..., 0].unbind(-1)
-    a_across, b_across = ends_px[edge].gather(2, across[:, None, None].expand(-1, 2, 1))[..., 0].unbind(-1)
-    share = (line - a_along) / (b_along - a_along)
-    place = a_across + share * (b_across - a_across)
+    start, end = counted[edge].unbind(-1)
+    along = (line - start) / (end - start)
+    place = crossed[edge, 0] + along * (crossed[edge, 1] - crossed[edge, 0])
 
     # One step across the edge changes cross_2d by -dy along x and by dx along y: its sign tells where the surface is.
-    surface_ahead = torch.where(along == 1, -extent[edge, 1], extent[edge, 0]).sign() == edges.side[edge]
-    below = place.detach().floor()
-    inner, outer = torch.where(surface_ahead, below + 1, below), torch.where(surface_ahead, below, below + 1)
-    inside = (below >= 0) & (below + 1 < size[across])
+    rise = (counted[:, 1] - counted[:, 0]).detach().sign() * (1 if axis else -1)
+    outwards = (rise * edges.side)[edge]
+    image = edges.image[edge]
+    depths = projection.depth_m.detach()[edges.image[:, None], edges.ends][edge]
+    weights = torch.stack([1 - along, along], dim=-1).detach()
+    depth = 1 / (weights / depths).sum(-1) if projection.perspective else (weights * depths).sum(-1)
 
-    def flat_pixel(position: Tensor) -> Tensor:
-        column = torch.where(along == 1, position, line)
-        row = torch.where(along == 1, line, position)
-        return ((image * height + row) * width + column).long()
+    seen = ~_hidden(projection, faces, size, axis, image, line, place.detach() + 1e-3 * outwards, depth)
+    middle = place.detach().round()
 
-    outer_pixel = flat_pixel(outer).where(inside, 0)
-    depth_a, depth_b = depths[edge].unbind(-1)
-    share = share.detach()
-    if projection.perspective:
-        depth = 1 / ((1 - share) / depth_a + share / depth_b)
-    else:
-        depth = (1 - share) * depth_a + share * depth_b
-    keep = (inside & (depth < zbuffer.depth_m.flatten()[outer_pixel])).nonzero()[:, 0]
-    inner_pixel, outer_pixel = flat_pixel(inner)[keep], outer_pixel[keep]
-    position = (place - inner).abs()[keep]
+    def look_up(position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Flat index of the pixel at `position` on the line, whether it is in the picture, and the depth it shows."""
+        valid = (position >= 0) & (position < size[1 - axis])
+        position = torch.where(valid, position, 0).long()
+        column, row = (position, (line // LINES).long()) if axis else ((line // LINES).long(), position)
+        index = (image * height + row) * width + column
+        return index, valid, torch.where(valid, zbuffer.depth_m.flatten()[index], torch.inf)
 
-    # Behind the outline there may be more folds in the same gap: the one nearest to `outer` is the outline.
-    direction = 2 * along[keep] + surface_ahead[keep]
-    last_one = argmin_per_cell(4 * inner_pixel + direction, -position.detach(), 4 * batch * height * width)
-    last_one = last_one[last_one >= 0]
-    return Crossings(inner_pixel[last_one], outer_pixel[last_one], position[last_one])
+    pixel, pixel_valid, pixel_depth = look_up(middle)
+    inner, inner_valid, _ = look_up(middle - outwards)
+    outer, outer_valid, outer_depth = look_up(middle + outwards)
+    # Does the pixel's centre show the edge's surface, or what is behind? Its depth is nearer to one or to the other.
+    in_front_of_outer = outer_depth > depth
+    nearer_to_edge = pixel_depth - depth <= outer_depth - pixel_depth
+    shows_edge = torch.where(in_front_of_outer, nearer_to_edge, pixel_depth <= depth)
+    valid = pixel_valid & torch.where(shows_edge, outer_valid & in_front_of_outer, inner_valid)
+    keep = (seen & valid).nonzero()[:, 0]
+    beyond = outwards * (place - middle)
+    share = torch.where(shows_edge, 0.5 - beyond, 0.5 + beyond)
+    other = torch.where(shows_edge, outer, inner)
+
+    # Several outlines may be seen in one gap between two pixels: the one nearest to the outer pixel counts.
+    gap = (torch.where(shows_edge, outer, pixel) * 2 + (outwards > 0)) * LINES + (line % LINES).long()
+    gaps, gap_of_crossing = torch.unique(gap[keep], return_inverse=True)
+    outermost = keep[argmin_per_cell(gap_of_crossing, -(outwards * place.detach())[keep], len(gaps))]
+    return Crossings(pixel[outermost], other[outermost], share[outermost] / LINES)
+
+
+@torch.no_grad()
+def _hidden(
+    projection: Projection,
+    faces: Tensor,
+    size: tuple[int, int],
+    axis: int,
+    image: Tensor,
+    line: Tensor,
+    place: Tensor,
+    depth: Tensor,
+) -> Tensor:
+    """Whether some face passes in front of each point (``line``, ``place``, ``depth``): exact, without a z-buffer.
+
+    Points sorted along their lines are looked up by both ends of every span: what lies between is covered by it.
+    """
+    spans = face_spans(projection, faces, size, axis, LINES)
+    stride = 4.0 * size[1 - axis]
+    lines = LINES * size[axis]
+
+    def key(image: Tensor, line: Tensor, place: Tensor) -> Tensor:
+        return (image * lines + line).double() * stride + place.clamp(-size[1 - axis], 2 * size[1 - axis])
+
+    sorted_keys, order = key(image, line, place).sort()
+    span_image = spans.face // max(len(faces), 1)
+    low = torch.searchsorted(sorted_keys, key(span_image, spans.line, spans.low))
+    high = torch.searchsorted(sorted_keys, key(span_image, spans.line, spans.high))
+    span, number = expand_counts((high - low).clamp_min(0))
+    point = order[low[span] + number]
+    along = (line[point] + 0.5) / LINES - 0.5
+    x, y = (place[point], along) if axis else (along, place[point])
+    nearness_of = face_nearness(projection, faces)
+    in_front = nearness_of.to_depth(nearness_of.at(spans.face[span], x, y)) < depth[point]
+    hidden = torch.zeros_like(image, dtype=torch.bool)
+    hidden[point[in_front]] = True
+    return hidden
 
 
 def antialias(
     image: Float[Tensor, "batch height width channels"], crossings: Crossings
 ) -> Float[Tensor, "batch height width channels"]:
-    """Blend the pixels on both sides of every crossing.
+    """Mix into every pixel on an outline the share that its neighbour's surface has in it.
 
-    An outline at ``position`` 0.7 covers 0.2 of the outer pixel, which becomes 0.2 inner + 0.8 outer; one at
-    0.4 leaves 0.1 of the inner pixel free. Weights that meet in one pixel are scaled to a sum of at most 1,
-    so that every result is a mean of pixels.
+    Shares that meet in one pixel are scaled to a sum of at most 1, so that every result is a mean of pixels.
     """
     flat = image.flatten(0, 2)
-    inner, outer = flat.index_select(0, crossings.inner), flat.index_select(0, crossings.outer)
-    into_outer = (crossings.position - 0.5).clamp_min(0)
-    into_inner = (0.5 - crossings.position).clamp_min(0)
-    target = torch.cat([crossings.outer, crossings.inner])
-    weight = torch.cat([into_outer, into_inner])
-    total = weight.new_zeros(len(flat)).index_add(0, target, weight)
-    weight = weight / total[target].clamp_min(1)
-    change = weight[:, None] * torch.cat([inner - outer, outer - inner])
-    return flat.index_add(0, target, change).view(image.shape)
+    total = crossings.share.new_zeros(len(flat)).index_add(0, crossings.pixel, crossings.share)
+    share = crossings.share / total[crossings.pixel].clamp_min(1)
+    change = flat.index_select(0, crossings.other) - flat.index_select(0, crossings.pixel)
+    return flat.index_add(0, crossings.pixel, share[:, None] * change).view(image.shape)

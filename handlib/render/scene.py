@@ -9,8 +9,8 @@ from torch import Tensor
 
 from handlib.camera import Camera
 from handlib.errors import BadInputError
-from handlib.render.rasterize import Projection, usable_faces
 from handlib.render.shading import Light
+from handlib.render.spans import Projection, usable_faces
 
 
 class RenderOutput(NamedTuple):
@@ -27,7 +27,7 @@ class RenderOutput(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """The colour of a mesh: exactly one of ``colours``, ``face_colours``, ``texture`` with ``uv``; all None for grey."""
+    """The colour of a mesh: one of ``colours``, ``face_colours``, ``texture`` with ``uv``; all None for grey."""
 
     colours: Float[Tensor, "batch vertices 3"] | None = None
     face_colours: Float[Tensor, "batch faces 3"] | None = None
@@ -77,12 +77,12 @@ def make_scene(
     if bool(bad.any()):
         image, vertex = bad.nonzero()[0].tolist()
         raise BadInputError(
-            f"vertices[{image}, {vertex}]: {vertices[image, vertex].tolist()} is not finite ({int(bad.sum())} such vertices). "
+            f"vertices[{image}, {vertex}]: {vertices[image, vertex].tolist()} is not finite ({int(bad.sum())} such). "
             "A NaN here mostly comes from a diverged optimisation or a NaN pose; check the step before."
         )
     if faces.numel() and not 0 <= int(faces.min()) <= int(faces.max()) < vertices.shape[1]:
         raise BadInputError(
-            f"faces: indices from {int(faces.min())} to {int(faces.max())}, but the mesh has {vertices.shape[1]} vertices. "
+            f"faces: indices from {int(faces.min())} to {int(faces.max())}, for {vertices.shape[1]} vertices. "
             "Pass the faces of the same hand model as the vertices, counted from 0."
         )
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
@@ -98,7 +98,7 @@ def make_surface(
     texture: Tensor | None,
     uv: Tensor | None,
 ) -> Surface:
-    """Check the colours against the mesh, give everything the full batch, and bring ``uv`` to one pair per face corner."""
+    """Check the colours against the mesh; give all the full batch and ``uv`` one pair per face corner."""
     batch, num_vertices, _ = scene.vertices.shape
     given = [
         name
@@ -120,7 +120,7 @@ def make_surface(
             uv = uv[scene.faces]
         if uv.shape != (len(scene.faces), 3, 2):
             raise BadInputError(
-                f"uv: shape {tuple(uv.shape)}, expected ({num_vertices}, 2) per vertex or ({len(scene.faces)}, 3, 2) per corner."
+                f"uv: shape {tuple(uv.shape)}, expected ({num_vertices}, 2) or ({len(scene.faces)}, 3, 2)."
             )
         texture_shape = tuple(texture.shape[1:3]) + (3,)
         return Surface(texture=_full_batch(texture, "texture", batch, texture_shape, scene), uv=uv.to(scene.vertices))

@@ -81,7 +81,7 @@ def vertex_normals(
 def irradiance(
     normals: Float[Tensor, "points 3"], light: Light, image: Int[Tensor, "points"]
 ) -> Float[Tensor, "points 3"]:
-    """``I_a c_a + I_d c_d max(0, n . d)`` for unit ``normals``; ``image`` (P,) tells which light shines on each point."""
+    """``I_a c_a + I_d c_d max(0, n . d)`` for unit ``normals``; light ``image[i]`` shines on point i."""
     row = image if len(light.ambient) > 1 else torch.zeros_like(image)
     ambient, directional, direction = (
         part.index_select(0, row) for part in (light.ambient, light.directional, light.direction)

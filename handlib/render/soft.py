@@ -13,7 +13,8 @@ from torch import Tensor
 
 from handlib.render.antialias import SilhouetteEdges
 from handlib.render.ragged import argmin_per_cell, expand_counts
-from handlib.render.rasterize import Projection, ZBuffer
+from handlib.render.rasterize import ZBuffer
+from handlib.render.spans import Projection
 
 BAND = 6.0  # sigmoid(-6) = 0.0025: beyond, the silhouette is 0 or 1
 PIECE_PX = 4.0  # outline edges are cut into pieces of about this length, each of which is outline or is not

@@ -26,7 +26,7 @@ def render_silhouette(
     edges = silhouette_edges(projection, scene.faces)
     if soft:
         return soft_silhouette(projection, edges, zbuffer, sigma_px)
-    return antialias(covered[..., None], find_crossings(projection, edges, zbuffer))[..., 0]
+    return antialias(covered[..., None], find_crossings(projection, scene.faces, edges, zbuffer))[..., 0]
 
 
 def render_depth(scene: Scene, *, antialiased: bool, background_m: float) -> Float[Tensor, "batch height width"]:
@@ -37,7 +37,9 @@ def render_depth(scene: Scene, *, antialiased: bool, background_m: float) -> Flo
     above = (fragments.depth_m - background_m)[:, None]
     depth = to_image(above, fragments, zbuffer.face_index.shape) + background_m
     if antialiased:
-        depth = antialias(depth, find_crossings(projection, silhouette_edges(projection, scene.faces), zbuffer))
+        depth = antialias(
+            depth, find_crossings(projection, scene.faces, silhouette_edges(projection, scene.faces), zbuffer)
+        )
     return depth[..., 0]
 
 
@@ -68,7 +70,7 @@ def render_rgb(
     picture = to_image(layers, fragments, zbuffer.face_index.shape)
     if antialiased:
         edges = silhouette_edges(projection, scene.faces)
-        picture = antialias(picture, find_crossings(projection, edges, zbuffer))
+        picture = antialias(picture, find_crossings(projection, scene.faces, edges, zbuffer))
     rgb, silhouette = picture[..., :3], picture[..., 3]
     depth = to_image(fragments.depth_m[:, None], fragments, zbuffer.face_index.shape)[..., 0]
     return RenderOutput(rgb + (1 - silhouette)[..., None] * background, silhouette, depth)

@@ -5,7 +5,6 @@ to the folder HANDLIB_SCREENSHOTS, if that is set. With HANDLIB_REQUIRE_BROWSER=
 """
 
 import os
-import shutil
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,12 +12,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from browser import DRAWN, launched_chromium, unless_required
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 HTML = Path(os.environ.get("HANDLIB_HTML") or Path(__file__).parents[1] / "book" / "_build" / "html")
 SCREENSHOTS = os.environ.get("HANDLIB_SCREENSHOTS")
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 NOT_PAGES = {"genindex", "search"}
 
 
@@ -26,11 +25,6 @@ def book_pages() -> list[str]:
     """Addresses of the built pages below the book's folder."""
     found = (path.relative_to(HTML) for path in sorted(HTML.glob("**/*.html")))
     return [page.as_posix() for page in found if page.parts[0] != "_static" and page.stem not in NOT_PAGES]
-
-
-def unless_required(reason: str) -> None:
-    """Skip with a reason; fail where the browser test was asked for."""
-    (pytest.fail if os.environ.get("HANDLIB_REQUIRE_BROWSER", "") not in ("", "0") else pytest.skip)(reason)
 
 
 @dataclass
@@ -70,14 +64,8 @@ def server():
 @pytest.fixture(scope="module")
 def chromium(server):
     """A headless Chromium; skipped with a reason where there is none."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        unless_required("no chromium, chromium-browser or google-chrome on the PATH")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with launched_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -107,44 +95,6 @@ def visit(request, chromium, server):
     context.close()
 
 
-# Whether a canvas or an SVG holds more than one colour; WebGL is read through a copy, right after it was drawn.
-DRAWN = """async (figure) => {
-  figure.scrollIntoView({block: 'center'});
-  const kind = figure.dataset.hlFigure;
-  const end = performance.now() + 20000;
-  if (kind === 'image') {
-    return [...figure.querySelectorAll('img')].some(i => i.offsetWidth > 0 && i.naturalWidth > 1) ? '' : 'no picture';
-  }
-  while (!figure.classList.contains('hl-drawn')) {
-    if (figure.classList.contains('hl-failed')) return 'drawing failed';
-    if (performance.now() > end) return 'not drawn within 20 s';
-    await new Promise(done => setTimeout(done, 50));
-  }
-  const colours = (canvas) => {
-    const copy = document.createElement('canvas');
-    copy.width = 64; copy.height = 64;
-    const pen = copy.getContext('2d', {willReadFrequently: true});
-    pen.drawImage(canvas, 0, 0, 64, 64);
-    return new Set(new Uint32Array(pen.getImageData(0, 0, 64, 64).data.buffer)).size;
-  };
-  while (performance.now() < end) {
-    await new Promise(done => requestAnimationFrame(done));
-    if (kind === 'posable') {
-      if (colours(figure.querySelector('canvas')) > 3) return '';
-    } else {
-      const live = figure.querySelector('.hl-live');
-      const scenes = Object.entries(live._fullLayout || {}).filter(([key, v]) => /^scene\\d*$/.test(key) && v._scene);
-      if (scenes.length) {
-        const blank = scenes.filter(([, v]) => { v._scene.glplot.redraw(); return colours(v._scene.glplot.canvas) < 4; });
-        if (!blank.length) return '';
-      } else if (live.querySelectorAll('.main-svg path, .main-svg rect.bg, .main-svg image').length > 3) return '';
-    }
-    await new Promise(done => setTimeout(done, 50));
-  }
-  return 'drawn, and empty';
-}"""
-
-
 @pytest.mark.parametrize("address", book_pages() or ["index.html"])
 def test_a_page_shows_its_maths_and_figures_and_reports_no_error(visit, address):
     visit.go(address)
@@ -166,7 +116,12 @@ def test_a_page_shows_its_maths_and_figures_and_reports_no_error(visit, address)
     if SCREENSHOTS:
         Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
         page.evaluate("scrollTo(0, 0)")
-        page.screenshot(path=f"{SCREENSHOTS}/{address.replace('/', '_')}.{visit.theme}.png", full_page=True)
+        height = page.evaluate("Math.min(document.documentElement.scrollHeight, 12000)")
+        page.screenshot(
+            path=f"{SCREENSHOTS}/{address.replace('/', '_')}.{visit.theme}.png",
+            full_page=True,
+            clip={"x": 0, "y": 0, "width": 1400, "height": height},
+        )
     assert visit.trouble == []
 
 

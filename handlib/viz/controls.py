@@ -28,9 +28,9 @@ class Slider:
     With ``logarithmic`` the ends are powers of ten away from each other, and ``low`` must be above zero.
     """
 
-    low: float
-    high: float
-    start: float
+    low: float | int
+    high: float | int
+    start: float | int
     label: str
     unit: str = ""
     logarithmic: bool = False
@@ -73,7 +73,7 @@ def light_sliders() -> dict[str, Slider]:
     }
 
 
-def weight_sliders(weights: Mapping[str, float]) -> dict[str, Slider]:
+def weight_sliders(weights: Mapping[str, float | int]) -> dict[str, Slider]:
     """One logarithmic slider a loss term, a hundred times below and above the weight it starts with (above zero)."""
     return {
         name: Slider(weight / 100, weight * 100, weight, f"weight of {name}", logarithmic=True)
@@ -81,7 +81,7 @@ def weight_sliders(weights: Mapping[str, float]) -> dict[str, Slider]:
     }
 
 
-def slider_angles(values: Mapping[str, float]) -> Float[Tensor, "15 3"]:
+def slider_angles(values: Mapping[str, float | int]) -> Float[Tensor, "15 3"]:
     """Anatomical angles in radians (as in :mod:`handlib.hand.anatomy`) of the values of :func:`pose_sliders`."""
     from handlib.viz.posable import hand_sliders
 

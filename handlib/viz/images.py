@@ -23,7 +23,7 @@ def image_with_keypoints(
     *,
     reference: Num[np.ndarray, "21 2"] | Num[Tensor, "21 2"] | None = None,
     title: str | None = None,
-    size: float = 4.0,
+    size: float | int = 4.0,
 ) -> "Figure":
     """An image (RGB, uint8 or 0..1) with a hand's 21 keypoints (pixels) and bones, coloured by finger.
 
@@ -80,7 +80,7 @@ def image_grid(
     *,
     columns: int = 4,
     keypoints: Sequence[Any] | None = None,
-    tile: float = 1.9,
+    tile: float | int = 1.9,
 ) -> "Figure":
     """Images in rows, each with its title and, where given, its keypoints (21,2) in pixels (None: without).
 

@@ -44,8 +44,8 @@ class HandSlider:
 
     name: str
     group: str
-    low: float
-    high: float
+    low: float | int
+    high: float | int
     unit: str
     angles: list[tuple[int, int, float]] = field(default_factory=list)
     shape: int | None = None
@@ -74,7 +74,7 @@ def hand_sliders(num_shape: int = 3) -> list[HandSlider]:
     return sliders
 
 
-PRESETS: dict[str, dict[str, float]] = {
+PRESETS: dict[str, dict[str, float | int]] = {
     "Open": {"spread": 4},
     "Relaxed": {"thumb": 12, "index": 22, "middle": 26, "ring": 30, "little": 34},
     "Point": {"thumb": 40, "index": 0, "middle": 84, "ring": 86, "little": 86, "oppose": 14},

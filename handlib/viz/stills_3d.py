@@ -160,5 +160,5 @@ def _each(value: Any, fallback: str) -> Any:
     return fallback if value is None or isinstance(value, str) else list(value)
 
 
-def _number(value: Any, fallback: float) -> float:
+def _number(value: Any, fallback: float | int) -> float:
     return float(value) if isinstance(value, int | float) else float(fallback)

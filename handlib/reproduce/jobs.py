@@ -88,7 +88,8 @@ class Job:
         if last["event"] in ("none", "cell"):
             self._log.seek(0)
             lines = self._log.read().strip().splitlines() or ["no message"]
-            last = {"event": "crashed", "error": f"exit code {code}: {lines[-1]}", "traceback": "\n".join(lines)}
+            error = f"the process that ran it ended with exit code {code}: {lines[-1]}"
+            last = {"event": "crashed", "error": error, "traceback": "\n".join(lines)}
         events.put((self, last))
 
 

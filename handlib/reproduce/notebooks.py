@@ -43,10 +43,11 @@ class Notebook:
 
 
 def find_book(start: Path | None = None) -> Path:
-    """The book folder: ``start`` itself if it holds ``_toc.yml``, else ``book/`` in it or in a parent of it.
+    """The book folder: the nearest, from ``start`` up, that holds ``_toc.yml`` or has a ``book/`` with notebooks.
 
     Args:
-        start: the folder to look from; the current one by default.
+        start: the folder to look from; the current one by default. It is the book itself where it holds notebooks
+            and no other is found.
 
     Raises:
         MissingFileError: no book from here up.
@@ -56,8 +57,10 @@ def find_book(start: Path | None = None) -> Path:
         if (folder / "_toc.yml").is_file():
             return folder
         book = folder / "book"
-        if book.is_dir() and ((book / "_toc.yml").is_file() or any(book.glob("**/*.ipynb"))):
+        if (book / "_toc.yml").is_file() or any(book.glob("**/*.ipynb")):
             return book
+    if any(start.glob("**/*.ipynb")):
+        return start
     raise MissingFileError(
         f"{start}: no book here or in a folder above (a folder `book` with `_toc.yml` or notebooks): "
         "change to the checkout, or name the folder with --book"

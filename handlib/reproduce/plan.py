@@ -83,9 +83,8 @@ def make_plans(
 def chapter_results_digest(book: Path, notebook: Notebook) -> str:
     """Digest of the stored results that a chapter shows: ``results/s2hand`` for ``s2hand`` and ``s2hand_ablations``."""
     store = results_folder(book)
-    folders = sorted(store.iterdir()) if store.is_dir() else []
-    shown = [folder for folder in folders if folder.is_dir() and notebook.name.startswith(folder.name)]
-    return digest.digest_json({folder.name: digest.folder_digest(folder) for folder in shown})
+    files = [path for path in store.glob("*/**/*.json") if notebook.name.startswith(path.relative_to(store).parts[0])]
+    return digest.digest_files(store, files)
 
 
 def make_stamp(parts: Mapping[str, Any], seconds: float, finished: str) -> dict[str, Any]:

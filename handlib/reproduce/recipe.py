@@ -82,7 +82,7 @@ class RunContext:
         """Wall-clock seconds spent on this run, over all resumptions."""
         return self._seconds_before + time.monotonic() - self._started
 
-    def progress(self, items: Iterable[Item], total: int | None = None, what: str = "") -> "tqdm[Item]":
+    def progress(self, items: Iterable[Item], total: int | None = None, what: str = "") -> Iterable[Item]:
         """Go through items with a plain bar that names the recipe and the seed."""
         label = f"{self.recipe.name}, seed {self.seed}{', ' + what if what else ''}"
         return tqdm(items, total=total, desc=label, dynamic_ncols=True, mininterval=0.5)

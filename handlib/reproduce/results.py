@@ -34,7 +34,7 @@ class Metric:
         dataset: what it was measured on, where that is another than the recipe's.
     """
 
-    value: float
+    value: float | int
     unit: str
     alignment: str = "not applicable"
     dataset: str | None = None
@@ -44,8 +44,8 @@ class Metric:
 class Curve:
     """One measured curve: ``y`` against ``x``, of one length, with labels that carry the units."""
 
-    x: tuple[float, ...]
-    y: tuple[float, ...]
+    x: tuple[float | int, ...]
+    y: tuple[float | int, ...]
     x_label: str
     y_label: str
 

@@ -14,8 +14,9 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 KERNEL = "python3"
 _BUILD_TAG = "injected-parameters"
@@ -48,15 +49,14 @@ def private_jupyter(folder: Path) -> dict[str, str]:
     }
 
 
-def execute(job: dict[str, Any], events: TextIO) -> None:
+def execute(job: dict[str, Any], tell: Callable[..., None]) -> None:
     """Execute a notebook, reporting each cell as it starts.
 
     Args:
         job: ``notebook``, ``partial`` (where papermill saves after each cell), ``folder`` (the working directory)
             and ``parameters``.
-        events: where one JSON object a line goes: ``{"event": "cell", "cell": n, "of": m}``, then one of
-            ``done``, ``failed`` (with ``cell``, ``of``, ``source``, ``error``, ``traceback``) or ``disk full`` (with
-            ``file``).
+        tell: called with each event: ``tell("cell", cell=n, of=m, source=...)``, and at the end one of ``done``,
+            ``failed`` (with the cell reached, ``error`` and ``traceback``) or ``disk full`` (with ``file``).
     """
     from nbclient.exceptions import DeadKernelError
     from papermill.engines import NBClientEngine, papermill_engines
@@ -64,10 +64,6 @@ def execute(job: dict[str, Any], events: TextIO) -> None:
     from papermill.execute import execute_notebook
 
     reached: dict[str, Any] = {"cell": 0, "of": 0, "source": ""}
-
-    def tell(event: str, **more: Any) -> None:
-        events.write(json.dumps({"event": event, **more}) + "\n")
-        events.flush()
 
     class ReportingEngine(NBClientEngine):
         """Papermill's own engine, with a word to the driver at every code cell."""
@@ -80,7 +76,7 @@ def execute(job: dict[str, Any], events: TextIO) -> None:
             def cell_start(cell: Any, *more: Any, **options: Any) -> Any:
                 if _is_counted(cell):
                     reached.update(cell=reached["cell"] + 1, source=cell.source)
-                    tell("cell", cell=reached["cell"], of=reached["of"])
+                    tell("cell", **reached)
                 return start(cell, *more, **options)
 
             nb_man.cell_start = cell_start
@@ -115,11 +111,16 @@ def main(job_json: str) -> None:
     # Whatever a library prints must not mix with the events: standard output becomes standard error.
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def tell(event: str, **more: Any) -> None:
+        events.write(json.dumps({"event": event, **more}) + "\n")
+        events.flush()
+
     job = json.loads(job_json)
     with tempfile.TemporaryDirectory(prefix="handlib-kernel-", ignore_cleanup_errors=True) as folder:
         os.environ.update(private_jupyter(Path(folder)))
         threading.Thread(target=_leave_with_driver, args=(Path(job["partial"]), folder), daemon=True).start()
-        execute(job, events)
+        execute(job, tell)
 
 
 def _is_counted(cell: Any) -> bool:

@@ -1,0 +1,149 @@
+"""Procedural backgrounds: rooms, foliage, wood, cloth and lights out of focus, as linear RGB pictures.
+
+They are no photographs and need not be: what a network must learn is that edges, colours and textures around the hand
+mean nothing. Photographs can stand in their place where the data folder has them.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from handlib.data.images import IMAGE_SUFFIXES, read_image
+from handlib.data.noise import plane_noise
+from handlib.data.photos import require_data
+from handlib.data.skin_tone import srgb_to_linear
+from handlib.errors import MissingFileError
+
+Picture = Float[np.ndarray, "size size 3"]
+
+
+def draw_background(stream: np.random.Generator, size_px: int) -> Picture:
+    """A cluttered scene of one of five kinds, out of focus to some degree, lit unevenly; linear RGB 0..1."""
+    kind = stream.choice(5, p=[0.42, 0.16, 0.16, 0.14, 0.12])
+    picture = (_room, _foliage, _wood, _cloth, _lights)[kind](stream, size_px)
+    if kind < 4 and stream.random() < 0.5:
+        picture = _with_things(stream, picture, stream.integers(1, 5))
+    blur = size_px * np.exp(stream.uniform(np.log(0.001), np.log(0.02)))
+    picture = cv2.GaussianBlur(picture, (0, 0), max(blur, 0.2))
+    shade = np.exp(0.25 * plane_noise(stream, size_px, 1.5, octaves=1))
+    return np.clip(picture * shade, 0, 1)
+
+
+def photograph_paths() -> list[Path]:
+    """The photographs of ``HANDLIB_DATA/backgrounds``, sorted by name.
+
+    Raises:
+        MissingFileError: no such folder, or no picture in it.
+    """
+    folder = require_data("backgrounds")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise MissingFileError(f"{folder} holds no pictures: put some photographs there")
+    return paths
+
+
+def draw_photograph(stream: np.random.Generator, size_px: int) -> Picture:
+    """A random square of a random photograph of the data folder, perhaps mirrored; linear RGB 0..1."""
+    paths = photograph_paths()
+    image = read_image(paths[stream.integers(len(paths))])
+    side = int(min(image.shape[:2]) * stream.uniform(0.5, 1.0))
+    top, left = (stream.integers(length - side + 1) for length in image.shape[:2])
+    cut = image[top : top + side, left : left + side][:, :: stream.choice([1, -1])]
+    small = cv2.resize(np.ascontiguousarray(cut), (size_px, size_px), interpolation=cv2.INTER_AREA)
+    return srgb_to_linear(small.astype(np.float32) / 255)
+
+
+def _paint(stream: np.random.Generator, dull: float = 0.5) -> Float[np.ndarray, "3"]:
+    """A colour as things indoors have it: any hue, mostly little of it, dark more often than bright."""
+    hue, value = stream.random(3), stream.beta(1.4, 2.0)
+    grey = dull + (1 - dull) * stream.random()
+    return (value * (grey + (1 - grey) * hue) * [1.05, 1.0, 0.92]).clip(0.01, 0.95).astype(np.float32)
+
+
+def _room(stream: np.random.Generator, size: int) -> Picture:
+    """A wall, perhaps a table or floor before it, and things on both."""
+    picture = np.ones((size, size, 3), np.float32) * (_paint(stream, 0.75) * 0.7 + 0.15)
+    if stream.random() < 0.7:
+        horizon, tilt = stream.uniform(0.35, 0.9), stream.normal(0, 0.08)
+        edge = [(0, horizon), (1, horizon + tilt), (1, 1.5), (0, 1.5)]
+        _fill(picture, np.array(edge) * size, _paint(stream))
+    picture = _with_things(stream, picture, stream.integers(3, 14))
+    return picture * (1 + 0.05 * plane_noise(stream, size, 6, octaves=5, roughness=0.8))
+
+
+def _with_things(stream: np.random.Generator, picture: Picture, count: int) -> Picture:
+    """Boxes, discs and bars, some striped, each with light from one side."""
+    size = len(picture)
+    for _ in range(count):
+        centre, angle = stream.uniform(-0.1, 1.1, 2), stream.normal(0, 0.25) + stream.choice([0, np.pi / 2])
+        half = np.exp(stream.uniform(np.log(0.02), np.log(0.3), 2))
+        if stream.random() < 0.3:
+            steps = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+            outline = np.stack([np.cos(steps), np.sin(steps)], -1)
+        else:
+            outline = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) + stream.normal(0, 0.08, (4, 2))
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        points = (outline * half @ turn.T + centre) * size
+        colour, second = _paint(stream), _paint(stream)
+        _fill(picture, points, colour)
+        if stream.random() < 0.35:
+            for share in np.linspace(-1, 1, stream.integers(2, 9), endpoint=False):
+                stripe = np.array([(-1, share), (1, share), (1, share + 0.12), (-1, share + 0.12)])
+                _fill(picture, (stripe * half @ turn.T + centre) * size, second)
+    return picture
+
+
+def _fill(picture: Picture, points_px: np.ndarray, colour: np.ndarray) -> None:
+    # Four fractional bits: shapes do not snap to whole pixels.
+    corners = np.round(points_px * 16).astype(np.int32)
+    cv2.fillPoly(picture, [corners], colour.tolist(), lineType=cv2.LINE_AA, shift=4)
+
+
+def _foliage(stream: np.random.Generator, size: int) -> Picture:
+    """Leaves in sun and shade: noise of strong contrast between two greens and the sky or earth behind."""
+    leaf = plane_noise(stream, size, stream.uniform(5, 16), octaves=5, roughness=0.75)
+    gap = plane_noise(stream, size, stream.uniform(2, 6), octaves=4)
+    green = np.array([0.10, 0.20, 0.05]) * np.exp(stream.normal(0, 0.35, 3))
+    behind = stream.choice(np.array([[0.55, 0.7, 0.9], [0.12, 0.09, 0.06], [0.02, 0.04, 0.02]]))
+    leaves = green * np.exp(0.8 * leaf)
+    return (leaves + (behind - leaves) / (1 + np.exp(-8 * (gap - 0.7)))).clip(0, 1).astype(np.float32)
+
+
+def _wood(stream: np.random.Generator, size: int) -> Picture:
+    """Boards: a grain along one axis, joints between them."""
+    grain = plane_noise(stream, size, (2.0, stream.uniform(18, 50)), octaves=3, roughness=0.7)
+    tone = np.array([0.36, 0.22, 0.12]) * np.exp(stream.normal(0, 0.45) + stream.normal(0, 0.12, 3))
+    picture = tone * np.exp(0.22 * grain)
+    boards = stream.integers(1, 7)
+    for left in np.linspace(0, size, boards, endpoint=False)[1:].astype(int):
+        picture[:, left : left + max(1, size // 90)] *= 0.35
+        picture[:, left:] *= np.exp(stream.normal(0, 0.12))
+    turned = picture if stream.random() < 0.4 else np.swapaxes(picture, 0, 1)
+    return np.ascontiguousarray(turned, dtype=np.float32)
+
+
+def _cloth(stream: np.random.Generator, size: int) -> Picture:
+    """Cloth in folds, plain, striped or chequered."""
+    folds = plane_noise(stream, size, (stream.uniform(1, 5), stream.uniform(1, 5)), octaves=3, roughness=0.4)
+    colour, second = _paint(stream), _paint(stream)
+    place = np.arange(size) / size + 0.02 * folds[..., 0]
+    waves = np.sin(place * stream.uniform(30, 120)) > stream.uniform(0, 0.8)
+    pattern = stream.choice(3)
+    chosen = (np.zeros_like(waves), waves, waves ^ waves.T)[pattern][..., None]
+    picture = np.where(chosen, second, colour) * np.exp(0.3 * folds)
+    weave = 1 + 0.06 * stream.standard_normal((size, size, 1))
+    return (picture * weave).clip(0, 1).astype(np.float32)
+
+
+def _lights(stream: np.random.Generator, size: int) -> Picture:
+    """A dim scene with lamps far out of focus: discs of light."""
+    picture = np.exp(0.5 * plane_noise(stream, size, 2.5, octaves=3, channels=3)) * _paint(stream) * 0.5
+    picture = np.ascontiguousarray(picture, dtype=np.float32)
+    for _ in range(stream.integers(8, 40)):
+        disc = np.zeros((size, size), np.float32)
+        centre, radius = stream.uniform(0, size, 2), size * stream.uniform(0.01, 0.07)
+        cv2.circle(disc, tuple(np.round(centre * 16).astype(int).tolist()), int(radius * 16), 1.0, -1, cv2.LINE_AA, 4)
+        picture += disc[..., None] * (stream.uniform(0.05, 0.5) * np.array([1.0, 0.8, 0.55]) ** stream.normal(0.6, 1))
+    return picture.clip(0, 1).astype(np.float32)

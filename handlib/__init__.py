@@ -11,8 +11,8 @@ __version__ = "0.1.0"
 _FRONT_DOORS = {
     "HandModel": "handlib.hand",
     "HandMesh": "handlib.hand",
-    "reconstruct": "handlib.reconstruct",
-    "HandReconstruction": "handlib.reconstruct",
+    "reconstruct": "handlib.reconstruction",
+    "HandReconstruction": "handlib.reconstruction",
 }
 
 __all__ = ["__version__", *_FRONT_DOORS]

@@ -75,7 +75,7 @@ class LazyGroup(TyperGroup):
             raise typer.Exit(1) from error
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool | None) -> None:
     if wanted:
         typer.echo(f"handlib {handlib.__version__}")
         raise typer.Exit()
@@ -96,8 +96,8 @@ def describe(
         bool, typer.Option("--debug", envvar="HANDLIB_DEBUG", help="Show the traceback of an error.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
+        bool | None, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = None,
 ) -> None:
     """Hands Without Labels: 3D hands learnt without 3D labels.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from handlib.keypoints import HandDetection
-    from handlib.reconstruct import HandReconstruction
+    from handlib.reconstruction import HandReconstruction
 
 # Pictures are worked on at this size: keypoints are no better for more pixels, and overlays are for looking.
 LONGEST_SIDE_PX = 1024
@@ -96,7 +96,7 @@ def reconstruct_picture(
 
     from handlib.data.images import read_image
     from handlib.keypoints import detect_hands
-    from handlib.reconstruct import reconstruct
+    from handlib.reconstruction import reconstruct
 
     original = read_image(picture)
     image, factor = shrink(original)
@@ -165,7 +165,7 @@ def write_overlay(image: "np.ndarray", result: "HandReconstruction", path: Path)
 
     drawn = image.astype(np.float32) / 255
     # Far hands first, so that near ones lie over them.
-    for index in np.argsort(-result.joints[:, 0, 2]):
+    for index in np.argsort(-result.joints[:, 0, 2]).tolist():
         vertices = torch.from_numpy(result.vertices[index : index + 1])
         rendered = render_mesh(
             vertices,

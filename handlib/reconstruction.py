@@ -57,11 +57,11 @@ class HandReconstruction:
 
 def reconstruct(
     images: UInt8[np.ndarray, "batch height width 3"],
-    keypoints: Float[np.ndarray, "batch 21 coordinates"] | None = None,
+    keypoints: Float[np.ndarray, "keypoint_batch points coordinates"] | None = None,
     checkpoint: str | Path | None = None,
-    side: Side | Literal["auto"] | Sequence[Side | Literal["auto"]] = "right",
+    side: str | Sequence[str] = "right",
     *,
-    intrinsics: Float[np.ndarray, "batch 3 3"] | None = None,
+    intrinsics: Float[np.ndarray, "camera_batch 3 3"] | None = None,
     settings: FitSettings | None = None,
     progress: bool = False,
 ) -> HandReconstruction:

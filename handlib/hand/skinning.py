@@ -69,12 +69,12 @@ class _SkinPoints(torch.autograd.Function):
         if torch.is_grad_enabled():
             return *_differentiable_backward(points, motions, weights, grad.mT), None
         grad_points, grad_motions = torch.empty_like(points), torch.empty_like(motions)
-        for block, blended, product in _blocks(points):
-            grad_block = grad[block].mT.contiguous()
+        for block, blended, grad_block in _blocks(points):
+            grad_block.copy_(grad[block].mT)
             _blend(motions[block], weights, blended)
-            for column in range(3):
-                torch.mul(blended[:, column], grad_block, out=product)
-                torch.sum(product, 1, out=grad_points[block, column])
+            rows = blended[:, :3].unbind(2)
+            turned_back = torch.mul(rows[0], grad_block[:, :1], out=grad_points[block])
+            turned_back.addcmul_(rows[1], grad_block[:, 1:2]).addcmul_(rows[2], grad_block[:, 2:])
             torch.mul(grad_block[:, None], points[block, :, None], out=blended[:, :3])
             blended[:, 3] = grad_block
             grad_motions[block] = (blended.flatten(0, 2) @ weights.mT).view(motions[block].shape)

@@ -55,7 +55,7 @@ def draw_photograph(stream: np.random.Generator, size_px: int) -> Picture:
     return srgb_to_linear(small.astype(np.float32) / 255)
 
 
-def _paint(stream: np.random.Generator, dull: float = 0.5) -> Float[np.ndarray, "3"]:
+def _paint(stream: np.random.Generator, dull: float = 0.35) -> Float[np.ndarray, "3"]:
     """A colour as things indoors have it: any hue, mostly little of it, dark more often than bright."""
     hue, value = stream.random(3), stream.beta(1.4, 2.0)
     grey = dull + (1 - dull) * stream.random()
@@ -87,6 +87,7 @@ def _with_things(stream: np.random.Generator, picture: Picture, count: int) -> P
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         points = (outline * half @ turn.T + centre) * size
         colour, second = _paint(stream), _paint(stream)
+        _fill(picture, points + stream.uniform(0.005, 0.05) * size, picture.mean((0, 1)) * 0.4)  # a shadow, roughly
         _fill(picture, points, colour)
         if stream.random() < 0.35:
             for share in np.linspace(-1, 1, stream.integers(2, 9), endpoint=False):
@@ -105,7 +106,7 @@ def _foliage(stream: np.random.Generator, size: int) -> Picture:
     """Leaves in sun and shade: noise of strong contrast between two greens and the sky or earth behind."""
     leaf = plane_noise(stream, size, stream.uniform(5, 16), octaves=5, roughness=0.75)
     gap = plane_noise(stream, size, stream.uniform(2, 6), octaves=4)
-    green = np.array([0.10, 0.20, 0.05]) * np.exp(stream.normal(0, 0.35, 3))
+    green = np.array([0.13, 0.17, 0.06]) * np.exp(stream.normal(0, 0.3) + stream.normal(0, 0.13, 3))
     behind = stream.choice(np.array([[0.55, 0.7, 0.9], [0.12, 0.09, 0.06], [0.02, 0.04, 0.02]]))
     leaves = green * np.exp(0.8 * leaf)
     return (leaves + (behind - leaves) / (1 + np.exp(-8 * (gap - 0.7)))).clip(0, 1).astype(np.float32)
@@ -139,7 +140,8 @@ def _cloth(stream: np.random.Generator, size: int) -> Picture:
 
 def _lights(stream: np.random.Generator, size: int) -> Picture:
     """A dim scene with lamps far out of focus: discs of light."""
-    picture = np.exp(0.5 * plane_noise(stream, size, 2.5, octaves=3, channels=3)) * _paint(stream) * 0.5
+    glow = plane_noise(stream, size, 2.5, octaves=3) + 0.35 * plane_noise(stream, size, 2.0, octaves=2, channels=3)
+    picture = np.exp(0.5 * glow) * _paint(stream) * 0.5
     picture = np.ascontiguousarray(picture, dtype=np.float32)
     for _ in range(stream.integers(8, 40)):
         disc = np.zeros((size, size), np.float32)

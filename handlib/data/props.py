@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-_RINGS, _AROUND = 14, 28
-_FOREARM_M = 0.34
+_RINGS, _AROUND = 20, 28
+_FOREARM_M = 0.55
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,18 +49,21 @@ def draw_forearm(
     low, high = band.min(0), band.max(0)
     middle, half = (low + high) / 2, (high - low) / 2
     # The bend's centre is the wrist joint, the tube begins within the hand.
-    along = np.linspace(0, 1, _RINGS)
+    along = np.linspace(0, 1, _RINGS) ** 1.5  # rings lie closer where the arm bends
     angle = np.arange(_AROUND) / _AROUND * 2 * np.pi
-    swell = 1 + 0.55 * np.sin(along * np.pi * 0.55) ** 1.3
+    swell = 1 + 0.5 * np.sin(along.clip(0, 0.6) * np.pi / 1.2) ** 1.3
     begin = low[0] - 0.012
     if sleeved:
-        begin += stream.uniform(0.012, 0.03)
+        begin += stream.uniform(0.0, 0.012)
         harmonics = np.sin(np.outer([2, 3, 5], angle) + stream.uniform(0, 6, (3, 1)))
         waves = 0.05 * stream.standard_normal((1, 3)) @ harmonics
         folds = 0.035 * np.sin(along[:, None] * stream.uniform(15, 35) + stream.uniform(0, 6) + np.sin(angle))
         swell = swell[:, None] * stream.uniform(1.15, 1.45) + waves * (0.3 + along[:, None]) + folds
     else:
-        swell = np.broadcast_to(0.96 * swell[:, None], (_RINGS, _AROUND))
+        # Narrow where it starts inside the hand, so that skin comes out of skin without a step.
+        swell = np.broadcast_to(
+            (swell * np.interp(along * _FOREARM_M, [0, 0.014, 0.03], [0.6, 0.9, 1.0]))[:, None], (_RINGS, _AROUND)
+        )
     local = np.stack(
         [
             np.broadcast_to((begin + along * _FOREARM_M)[:, None], swell.shape),

@@ -31,7 +31,7 @@ def take_picture(
     grey = picture @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     level = (grey * metered).sum() / metered.sum()
     # An automatic exposure aims at 18 % grey, and here gets half of the way, or all skins would match.
-    exposure = 0.9 * np.exp(stream.normal(0, 0.22)) * (0.20 / max(level, 0.01)) ** 0.5
+    exposure = 0.9 * np.exp(stream.normal(0, 0.22)) * (0.25 / max(level, 0.01)) ** 0.5
     balance = np.exp(stream.normal(0, [0.07, 0.02, 0.09])).astype(np.float32)
     picture = _add_noise(stream, picture * np.float32(exposure) * balance)
     picture = linear_to_srgb(_shoulder(picture))
@@ -56,7 +56,7 @@ def _motion_kernel(stream: np.random.Generator, size: int) -> Float[np.ndarray, 
 
 def _add_noise(stream: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Shot noise, whose variance grows with the light, and read noise (Foi et al. 2008, IEEE TIP 17(10))."""
-    shot, read = np.exp(stream.uniform(np.log([2e-4, 1e-3]), np.log([4e-3, 1e-2])))
+    shot, read = np.exp(stream.uniform(np.log([2e-4, 1e-3]), np.log([2e-3, 7e-3])))
     sigma = np.sqrt(shot * picture.clip(0) + read**2)
     return (picture + sigma * stream.standard_normal(picture.shape, dtype=np.float32)).astype(np.float32)
 

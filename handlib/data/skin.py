@@ -112,7 +112,7 @@ class Skin:
 
     def _mottled(self, lab: np.ndarray, points_m: np.ndarray) -> np.ndarray:
         coarse, fine = self.noise(points_m, 0.012, 3), self.noise(points_m, 0.0022, 2, shift=11.7)
-        lab[:, 0] += self.mottling * (1.1 * coarse + 0.9 * fine)
+        lab[:, 0] += self.mottling * (1.1 * coarse + 0.5 * fine)
         lab[:, 1] += self.mottling * 1.3 * self.noise(points_m, 0.009, 2, shift=5.9)
         return lab
 

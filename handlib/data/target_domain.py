@@ -207,7 +207,7 @@ def _paint(cast: _Cast, layer: np.ndarray, K: np.ndarray) -> Float[np.ndarray, "
 
 def _bumps(cast: _Cast, local: np.ndarray, skin: np.ndarray) -> np.ndarray:
     """Small turns of the normal: the relief of skin and of woven cloth."""
-    grain = np.where(skin, 0.07, 0.10)[:, None] * (skin | cast.sleeved)[:, None]
+    grain = np.where(skin, 0.045, 0.10)[:, None] * (skin | cast.sleeved)[:, None]
     vectors = np.stack([cast.skin.noise(local, 0.0025, shift=shift) for shift in (2.2, 6.4, 9.6)], 1)
     return (grain * vectors).astype(np.float32)
 

@@ -146,7 +146,7 @@ def metric_for(result: Result, table: PublishedTable, row: Row, column: Column) 
     return Metric(value, column.unit, metric.alignment, metric.dataset or result.dataset)
 
 
-def convert_unit(value: float, unit: str, wanted: str, where: str) -> float:
+def convert_unit(value: float | int, unit: str, wanted: str, where: str) -> float:
     """A value in another unit of length, or of fraction.
 
     Args:
@@ -158,7 +158,7 @@ def convert_unit(value: float, unit: str, wanted: str, where: str) -> float:
         BadInputError: neither the same unit nor both lengths nor both fractions.
     """
     if unit == wanted:
-        return value
+        return float(value)
     for sizes in _UNITS:
         if unit in sizes and wanted in sizes:
             return value * sizes[unit] / sizes[wanted]

@@ -69,7 +69,7 @@ def run_lines(runs: Sequence[Result]) -> list[str]:
     return lines
 
 
-def format_duration(seconds: float) -> str:
+def format_duration(seconds: float | int) -> str:
     """Seconds in the unit that a person would use: "42 s", "7 min", "3.2 h"."""
     if seconds < 120:
         return f"{seconds:.0f} s"

@@ -1,0 +1,248 @@
+"""The ledger: measured numbers beside published ones, never a made-up or a meaningless one."""
+
+import dataclasses
+import json
+import re
+
+import pytest
+from reproduce_factory import make_result
+
+from handlib.errors import BadInputError
+from handlib.reproduce import ledger_page
+from handlib.reproduce.claims import Claim, Comparison
+from handlib.reproduce.equations import Equation, RegisteredEquation
+from handlib.reproduce.ledger import Source, convert_unit, judge_claims, load_comparable, make_ledger
+from handlib.reproduce.ledger_text import (
+    escape_markdown,
+    format_duration,
+    ledger_json,
+    ledger_markdown,
+    ledger_text,
+    run_lines,
+    table_cells,
+)
+from handlib.reproduce.published import Column, PublishedTable, Row
+from handlib.reproduce.results import Metric, write_result
+
+LAPTOP = Source("open benchmark", "laptop")
+
+
+def published(**more) -> PublishedTable:
+    """A table with an own, an ablated and somebody else's row."""
+    fields = {
+        "key": "s2hand/table-2",
+        "paper": "s2hand",
+        "reference": "x",
+        "name": "Table 2",
+        "kind": "table",
+        "section": "4",
+        "caption": "A caption.",
+        "datasets": ("FreiHAND", "HO-3D"),
+        "protocol": "A protocol.",
+        "alignment": "procrustes",
+        "columns": (Column("mpjpe", "MPJPE", "cm", "lower"), Column("auc", "AUC", "1", "higher")),
+        "rows": (
+            Row("ours", "Ours", ("1.18", "0.77"), recipe="s2hand-full"),
+            Row("ablated", "without E", ("1.54", None), recipe="s2hand-loc"),
+            Row("theirs", "[53](2019)", ("3.50", "0.35")),
+        ),
+    }
+    return PublishedTable(**fields | more)
+
+
+def cell_of(results, row="ours", column="mpjpe", source=LAPTOP, **table):
+    return make_ledger(results, [published(**table)])[0].cells.get((row, column, source))
+
+
+def test_lengths_are_converted_to_the_columns_unit():
+    cell = cell_of([make_result(metrics={"mpjpe": Metric(11.8, "mm", "procrustes")})])
+    assert cell.mean == pytest.approx(1.18) and cell.alignment == "procrustes"
+    assert convert_unit(0.4, "1", "%", "") == pytest.approx(40.0)
+    with pytest.raises(BadInputError, match="s2hand-full: mpjpe.*measured in 'px', the table has 'cm'"):
+        cell_of([make_result(metrics={"mpjpe": Metric(3.0, "px")})])
+
+
+def test_seeds_give_mean_and_sample_deviation():
+    results = [make_result(seed=k, metrics={"mpjpe": Metric(v, "cm", "procrustes")}) for k, v in enumerate((1, 2, 4))]
+    cell = cell_of(results)
+    assert cell.mean == pytest.approx(7 / 3)
+    assert cell.deviation == pytest.approx((((4 / 3) ** 2 + (1 / 3) ** 2 + (5 / 3) ** 2) / 2) ** 0.5)
+    _, body = table_cells(make_ledger(results, [published()])[0])
+    assert body[0][2] == "2.33 ± 1.53†"
+    assert cell_of(results[:1]).deviation is None
+
+
+def test_smoke_is_never_shown_even_if_it_lies_in_the_store(tmp_path):
+    smoke = make_result(profile="smoke", metrics={"mpjpe": Metric(0.123456, "cm", "procrustes")})
+    write_result(tmp_path, smoke)
+    assert load_comparable(tmp_path) == []
+    entries = make_ledger([smoke], [published()])
+    assert entries[0].cells == {} and entries[0].sources == ()
+    assert "0.12" not in ledger_text(entries, judge_claims([smoke]))
+    assert all(verdict.verdict == "not run" for verdict in judge_claims([smoke]))
+
+
+def test_not_run_not_obtained_and_other_peoples_rows():
+    failed = make_result("s2hand-loc", metrics={}, not_obtained="diverged at step 300")
+    _, body = table_cells(make_ledger([make_result(), failed], [published()])[0])
+    assert body[0][1:] == ["1.18", "1.18†", "0.77", "not run"]
+    assert body[1][1:] == ["1.54", "not obtained: diverged at step 300†", "-", "not obtained: diverged at step 300†"]
+    assert body[2][1:] == ["3.50", "-", "0.35", "-"]
+    head, body = table_cells(make_ledger([], [published()])[0])
+    assert head[-1] == "measured" and [cells[-1] for cells in body] == ["not run", "not run", "-"]
+
+
+def test_a_seed_without_a_number_is_counted():
+    results = [make_result(), make_result(seed=1, metrics={}, not_obtained="diverged")]
+    _, body = table_cells(make_ledger(results, [published()])[0])
+    assert body[0][2] == "1.18 (1 of 2 seeds)†"
+
+
+def test_column_heads_name_the_data_and_the_fullest_profile_comes_first():
+    results = [make_result(), make_result(profile="full"), make_result(profile="full", dataset="FreiHAND", seed=1)]
+    entry = make_ledger(results, [published()])[0]
+    assert [(s.dataset, s.profile) for s in entry.sources] == [
+        ("FreiHAND", "full"),
+        ("open benchmark", "full"),
+        ("open benchmark", "laptop"),
+    ]
+    head, _ = table_cells(entry)
+    assert head[1:3] == ["MPJPE (cm)", "measured: FreiHAND, full"]
+
+
+def test_another_alignment_than_the_papers_is_said_in_the_cell():
+    _, body = table_cells(make_ledger([make_result(metrics={"mpjpe": Metric(20.0, "mm", "root")})], [published()])[0])
+    assert body[0][2] == "2.00 [root]†"
+    reflected = make_result(metrics={"mpjpe": Metric(20.0, "mm", "procrustes with reflection")})
+    assert table_cells(make_ledger([reflected], [published()])[0])[1][0][2] == "2.00†"
+
+
+def test_results_of_this_library_carry_no_mark():
+    from handlib.reproduce.digest import library_digest
+
+    fresh = make_result(library=library_digest())
+    assert "†" not in ledger_text(make_ledger([fresh], [published()]), [])
+    assert "† handlib has changed" in ledger_text(make_ledger([make_result()], [published()]), [])
+
+
+def test_columns_name_the_metric_of_a_cell_most_specific_first():
+    metrics = {f"m{k}": Metric(float(k), "cm") for k in range(4)} | {"mpjpe": Metric(9.0, "cm")}
+    columns = {}
+    for expected, (name, metric) in enumerate(
+        [("mpjpe", "m1"), ("s2hand/table-2:mpjpe", "m2"), ("s2hand/table-2:ours:mpjpe", "m3")], 1
+    ):
+        columns[name] = metric
+        assert cell_of([make_result(metrics=metrics, columns=dict(columns))]).mean == expected
+    assert cell_of([make_result(metrics=metrics)]).mean == 9
+
+
+def test_a_papers_own_data_set_fills_no_row_of_another():
+    rows = (
+        Row("a", "A", ("1.0", None), dataset="FreiHAND", recipe="s2hand-full"),
+        Row("b", "B", ("1.0", None), dataset="HO-3D", recipe="s2hand-full"),
+    )
+    metrics = {"mpjpe": Metric(1.0, "cm", "procrustes", "FreiHAND")}
+    entry = make_ledger([make_result("s2hand-full@freihand", metrics=metrics)], [published(rows=rows)])[0]
+    assert {row for row, _, _ in entry.cells} == {"a"}
+    entry = make_ledger([make_result()], [published(rows=rows)])[0]
+    assert {row for row, _, _ in entry.cells} == {"a", "b"}
+
+
+def claim(metric="mpjpe") -> Claim:
+    comparison = Comparison("s2hand/table-4", "loc-ori", ("loc",), metric, "lower")
+    return Claim("c", "s2hand", "4.4", "Orientation helps.", "better than", (comparison,), ("s2hand-loc-ori",))
+
+
+@pytest.mark.parametrize(("own", "other", "verdict"), [(10, 12, "holds"), (12, 10, "does not hold")])
+def test_claims_are_judged_on_measured_numbers(own, other, verdict):
+    results = [
+        make_result("s2hand-loc-ori", metrics={"mpjpe": Metric(own, "mm", "procrustes")}),
+        make_result("s2hand-loc", metrics={"mpjpe": Metric(other, "mm", "procrustes")}),
+    ]
+    judged = judge_claims(results, [claim()])[0]
+    assert (judged.verdict, judged.source) == (verdict, LAPTOP)
+
+
+def test_claims_compare_within_one_data_set_and_profile_only():
+    results = [
+        make_result("s2hand-loc-ori", profile="full"),
+        make_result("s2hand-loc"),
+        make_result("s2hand-loc", profile="full", dataset="FreiHAND"),
+    ]
+    assert judge_claims(results, [claim()])[0].verdict == "not run"
+
+
+def test_published_numbers_are_never_taken_for_measured():
+    entries = make_ledger([])
+    assert len(entries) > 20
+    assert all(not entry.cells for entry in entries)
+    assert {verdict.verdict for verdict in judge_claims([])} == {"not run"}
+
+
+def test_run_lines_say_what_a_number_rests_on():
+    line = run_lines([make_result(), make_result(seed=2)])[0]
+    for part in ("s2hand-full (laptop): open benchmark", "procrustes", "4,000 samples", "seeds 0, 2", "abacus", "90 s"):
+        assert part in line
+    assert [format_duration(s) for s in (5, 600, 11520)] == ["5 s", "10 min", "3.2 h"]
+
+
+def test_markdown_rows_have_one_number_of_cells_and_no_links():
+    text = ledger_markdown(make_ledger([make_result(dataset="a|b")], [published()]), [])
+    table = [re.findall(r"(?<!\\)\|", line) for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 5 and len({len(bars) for bars in table}) == 1
+    assert r"\[53\](2019)" in text
+    assert escape_markdown("AUC_J *x* `y` $z$") == r"AUC\_J \*x\* \`y\` \$z\$"
+
+
+def test_json_holds_every_cell():
+    data = json.loads(json.dumps(ledger_json(make_ledger([make_result()], [published()]), [])))
+    cells = data["tables"]["s2hand/table-2"]["cells"]
+    assert len(cells) == 6
+    assert cells[0]["published"] == "1.18" and cells[0]["measured"][0]["mean"] == pytest.approx(1.18)
+
+
+def test_ledger_page_is_written_with_and_without_results(tmp_path):
+    path = tmp_path / "stage" / "ledger.md"
+    ledger_page.write_ledger_page(path, tmp_path / "results")
+    assert "So far 0 of" in path.read_text() and "not run" in path.read_text()
+    write_result(tmp_path / "results", make_result())
+    ledger_page.write_ledger_page(path, tmp_path / "results")
+    text = path.read_text()
+    assert "So far 1 of" in text and "measured: open benchmark, laptop" in text
+    labels = re.findall(r"^\((.*)\)=$", text, re.MULTILINE)
+    assert len(labels) == len(set(labels)) > 20
+
+
+def test_damaged_result_fails_the_page(tmp_path):
+    path = write_result(tmp_path / "results", make_result())
+    path.write_text("{")
+    with pytest.raises(BadInputError, match="laptop-seed0.json"):
+        ledger_page.write_ledger_page(tmp_path / "ledger.md", tmp_path / "results")
+    assert not (tmp_path / "ledger.md").exists()
+
+
+def test_equation_page_folds_function_and_test(tmp_path, monkeypatch):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "book" / "written.md").touch()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_x.py").write_text("@mark\ndef test_it():\n    assert 1 + 1 == 2\n\ndef other(): pass\n")
+    done = Equation("s2hand-3", "s2hand", 3, "A loss", "x = 1", (), "f.g", "tests/test_x.py::test_it", "written")
+    waiting = dataclasses.replace(done, id="tassn-1", paper="tassn", function=None, test=None, page="unwritten")
+    register = (
+        RegisteredEquation(done, format_duration, "handlib/f.py", 12),
+        RegisteredEquation(waiting, None, None, None),
+    )
+    monkeypatch.setattr(ledger_page, "equation_register", lambda checkout: register)
+    ledger_page.write_equation_page(tmp_path / "book" / "equations.md")
+    text = (tmp_path / "book" / "equations.md").read_text()
+    assert "1 of 2 equations" in text
+    assert "def format_duration(" in text and "handlib/f.py line 12" in text
+    assert "@mark\ndef test_it():\n    assert 1 + 1 == 2" in text and "def other" not in text
+    assert "{doc}`written`" in text and "Derived in unwritten." in text
+
+
+def test_equation_page_of_the_real_register(tmp_path):
+    ledger_page.write_equation_page(tmp_path / "equations.md")
+    text = (tmp_path / "equations.md").read_text()
+    assert text.count("(register-") == text.count("\n### Equation ") > 0

@@ -5,6 +5,7 @@ is quick, and a command whose packages are missing does not stop the others. A n
 """
 
 import errno
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class LazyGroup(TyperGroup):
             typer.echo(f"handlib: error: {error}", err=True)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
-            resume = " ".join(["handlib", *sys.argv[1:]])
+            resume = shlex.join(["handlib", *sys.argv[1:]])
             typer.echo(f"\nhandlib: interrupted; no unfinished file is left. To go on: {resume}", err=True)
             raise typer.Exit(130) from error
         except OSError as error:
@@ -96,7 +97,7 @@ def describe(
         bool, typer.Option("--debug", envvar="HANDLIB_DEBUG", help="Show the traceback of an error.")
     ] = False,
     version: Annotated[
-        bool | None, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+        bool | None, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = None,
 ) -> None:
     """Hands Without Labels: 3D hands learnt without 3D labels.

@@ -38,7 +38,8 @@ DRAWN = """async (figure) => {
       const live = figure.querySelector('.hl-live');
       const scenes = Object.entries(live._fullLayout || {}).filter(([key, v]) => /^scene\\d*$/.test(key) && v._scene);
       if (scenes.length) {
-        const blank = scenes.filter(([, v]) => { v._scene.glplot.redraw(); return colours(v._scene.glplot.canvas) < 4; });
+        const blank = scenes.filter(([, v]) => { v._scene.glplot.redraw();
+          return colours(v._scene.glplot.canvas) < 4; });
         if (!blank.length) return '';
       } else if (live.querySelectorAll('.main-svg path, .main-svg rect.bg, .main-svg image').length > 3) return '';
     }

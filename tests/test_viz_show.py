@@ -1,4 +1,4 @@
-"""What viz.show() emits: never without alt text, never plotly's MIME type, a picture for print, nothing from a network."""
+"""What viz.show() emits: always alt text, never plotly's MIME type, a picture for print, nothing from a network."""
 
 import json
 import re

@@ -1,6 +1,7 @@
 """Build the HTML book from what was staged; strict, offline, and without executing anything."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -111,7 +112,8 @@ def run_sphinx(stage: Path, config: Path, book: Path, strict: bool) -> None:
     start = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"  # it has no __main__
     command = [sys.executable, "-c", start, "build", str(stage), "--config", str(config)]
     command += ["--path-output", str(book), "--all", "-q", *(["-W", "-n", "--keep-going"] if strict else [])]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=book.parent)
+    environment = os.environ | {"NO_COLOR": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=book.parent, env=environment)
     said = [line for line in done.stderr.splitlines() if line.strip()]
     if done.returncode or not (book / "_build" / "html" / "index.html").is_file():
         told = [line for line in said if "WARNING" in line or "ERROR" in line] or said[-25:]

@@ -1,8 +1,8 @@
 """Every page of the built book, opened in headless Chromium with the network cut, in light and in dark.
 
 The book is the one in ``book/_build/html`` (``make book``), or the folder that HANDLIB_HTML names. Pictures of the
-pages go to the folder HANDLIB_SCREENSHOTS, if that is set. With HANDLIB_REQUIRE_BROWSER=1 a missing Chromium or book is a
-failure.
+pages go to the folder HANDLIB_SCREENSHOTS, if that is set. With HANDLIB_REQUIRE_BROWSER=1 a missing Chromium or book is
+a failure.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Joint centres where anatomy has them, and skinning weights to go with them.
 
-MakeHuman bends a finger near its web and the thumb in the middle of its metacarpal. Both are animators' places: the real
-knuckle (MCP) lies one to two centimetres nearer to the wrist, under the bump on the back of the hand, and the thumb's
-saddle joint (CMC) two centimetres nearer. People who annotate photographs mark the real ones.
+MakeHuman bends a finger near its web and the thumb in the middle of its metacarpal. Both are animators' places: the
+real knuckle (MCP) lies one to two centimetres nearer to the wrist, under the bump on the back of the hand, and the
+thumb's saddle joint (CMC) two centimetres nearer. People who annotate photographs mark the real ones.
 
 Each moved joint slides along the line to the wrist joint by a fixed share, chosen on the average body. That keeps it
 linear in MakeHuman's targets, so every body's joints stay a weighted sum of the same data.

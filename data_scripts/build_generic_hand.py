@@ -5,8 +5,8 @@
     python data_scripts/build_generic_hand.py --glb right.glb --check
 
 The hand stands for somebody else's: another artist's mesh, skeleton and skinning weights. It comes with no shape space,
-so one is made here out of plain scalings, drawn at random and then given the spread of real adults; it is synthetic, and
-it owes nothing to the open hand's.
+so one is made here out of plain scalings, drawn at random and then given the spread of real adults: synthetic, and owing
+nothing to the open hand's.
 """
 
 import hashlib
@@ -94,7 +94,7 @@ def to_model_joints(mesh: SkinnedMesh) -> tuple[np.ndarray, np.ndarray]:
 
 
 def random_hands(points: np.ndarray, weights: np.ndarray, tips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Scaled copies (``NUM_HANDS``, P, 3) of a flat hand: size, depth, breadth, finger lengths, finger and wrist girth."""
+    """Scaled copies (``NUM_HANDS``, P, 3) of a flat hand: in size, depth, breadth, and in parts of it."""
     hands = points * (1 + SIZE_SD * rng.normal(size=(NUM_HANDS, 1, 1)))
     hands *= 1 + SECTION_SD * rng.normal(size=(NUM_HANDS, 1, 3)) * [0, 1, 1]
     hands = stretch_fingers(hands, weights, tips, 1 + FINGER_LENGTH_SD * rng.normal(size=(NUM_HANDS, 5)))

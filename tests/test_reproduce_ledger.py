@@ -68,8 +68,15 @@ def test_seeds_give_mean_and_sample_deviation():
     assert cell.mean == pytest.approx(7 / 3)
     assert cell.deviation == pytest.approx((((4 / 3) ** 2 + (1 / 3) ** 2 + (5 / 3) ** 2) / 2) ** 0.5)
     _, body = table_cells(make_ledger(results, [published()])[0])
-    assert body[0][2] == "2.33 ± 1.53†"
+    assert body[0] == ["Ours", "MPJPE (cm)", "1.18", "2.33 ± 1.53†"]
     assert cell_of(results[:1]).deviation is None
+
+
+def test_columns_of_words_stay_beside_the_row():
+    columns = (Column("loss", "E_ori", "text", "neither"), Column("mpjpe", "MPJPE", "cm", "lower"))
+    rows = (Row("ours", "Ours", ("yes", "1.18"), recipe="s2hand-full"),)
+    head, body = table_cells(make_ledger([make_result()], [published(columns=columns, rows=rows)])[0])
+    assert head[:3] == ["", "E_ori", "metric"] and body == [["Ours", "yes", "MPJPE (cm)", "1.18", "1.18†"]]
 
 
 def test_smoke_is_never_shown_even_if_it_lies_in_the_store(tmp_path):
@@ -85,17 +92,23 @@ def test_smoke_is_never_shown_even_if_it_lies_in_the_store(tmp_path):
 def test_not_run_not_obtained_and_other_peoples_rows():
     failed = make_result("s2hand-loc", metrics={}, not_obtained="diverged at step 300")
     _, body = table_cells(make_ledger([make_result(), failed], [published()])[0])
-    assert body[0][1:] == ["1.18", "1.18†", "0.77", "not run"]
-    assert body[1][1:] == ["1.54", "not obtained: diverged at step 300†", "-", "not obtained: diverged at step 300†"]
-    assert body[2][1:] == ["3.50", "-", "0.35", "-"]
+    assert body == [
+        ["Ours", "MPJPE (cm)", "1.18", "1.18†"],
+        ["without E", "MPJPE (cm)", "1.54", "not obtained: diverged at step 300†"],
+        ["[53](2019)", "MPJPE (cm)", "3.50", "-"],
+        ["Ours", "AUC", "0.77", "not run"],
+        ["without E", "AUC", "-", "not obtained: diverged at step 300†"],
+        ["[53](2019)", "AUC", "0.35", "-"],
+    ]
     head, body = table_cells(make_ledger([], [published()])[0])
-    assert head[-1] == "measured" and [cells[-1] for cells in body] == ["not run", "not run", "-"]
+    assert head == ["", "MPJPE (cm)", "AUC", "measured"]
+    assert body[1:] == [["without E", "1.54", "-", "not run"], ["[53](2019)", "3.50", "0.35", "-"]]
 
 
 def test_a_seed_without_a_number_is_counted():
     results = [make_result(), make_result(seed=1, metrics={}, not_obtained="diverged")]
     _, body = table_cells(make_ledger(results, [published()])[0])
-    assert body[0][2] == "1.18 (1 of 2 seeds)†"
+    assert body[0][-1] == "1.18 (1 of 2 seeds)†"
 
 
 def test_column_heads_name_the_data_and_the_fullest_profile_comes_first():
@@ -107,14 +120,14 @@ def test_column_heads_name_the_data_and_the_fullest_profile_comes_first():
         ("open benchmark", "laptop"),
     ]
     head, _ = table_cells(entry)
-    assert head[1:3] == ["MPJPE (cm)", "measured: FreiHAND, full"]
+    assert head[1:4] == ["metric", "published", "measured: FreiHAND, full"]
 
 
 def test_another_alignment_than_the_papers_is_said_in_the_cell():
     _, body = table_cells(make_ledger([make_result(metrics={"mpjpe": Metric(20.0, "mm", "root")})], [published()])[0])
-    assert body[0][2] == "2.00 [root]†"
+    assert body[0][-1] == "2.00 [root]†"
     reflected = make_result(metrics={"mpjpe": Metric(20.0, "mm", "procrustes with reflection")})
-    assert table_cells(make_ledger([reflected], [published()])[0])[1][0][2] == "2.00†"
+    assert table_cells(make_ledger([reflected], [published()])[0])[1][0][-1] == "2.00†"
 
 
 def test_results_of_this_library_carry_no_mark():
@@ -189,7 +202,7 @@ def test_run_lines_say_what_a_number_rests_on():
 def test_markdown_rows_have_one_number_of_cells_and_no_links():
     text = ledger_markdown(make_ledger([make_result(dataset="a|b")], [published()]), [])
     table = [re.findall(r"(?<!\\)\|", line) for line in text.splitlines() if line.startswith("|")]
-    assert len(table) == 5 and len({len(bars) for bars in table}) == 1
+    assert len(table) == 8 and len({len(bars) for bars in table}) == 1
     assert r"\[53\](2019)" in text
     assert escape_markdown("AUC_J *x* `y` $z$") == r"AUC\_J \*x\* \`y\` \$z\$"
 

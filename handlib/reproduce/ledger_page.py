@@ -72,7 +72,7 @@ def write_ledger_page(path: Path, results: Path | None = None) -> None:
         own = [entry for entry in entries if entry.table.paper == paper]
         claims = [item for item in verdicts if item.claim.paper == paper]
         citation = _citation(own[0].table.reference, path) if own else ""
-        parts.append(f"## {PAPER_TITLES[paper]}{citation}\n\n{ledger_markdown(own, claims, level=3)}")
+        parts.append(f"## {PAPER_TITLES[paper]}\n\n{citation}{ledger_markdown(own, claims, level=3)}")
     atomic_write(path, "\n".join(parts).encode())
 
 
@@ -125,7 +125,8 @@ def _folded(title: str, code: str | None) -> str:
     """A block of code that opens on a click; the title alone where there is no code to show."""
     if code is None:
         return f"{title}\n"
-    return f"````{{dropdown}} {title}\n```python\n{code.rstrip()}\n```\n````\n"
+    # Colons, because a title with backticks is none behind a fence of backticks.
+    return f":::{{dropdown}} {title}\n````python\n{code.rstrip()}\n````\n:::\n"
 
 
 def _source(function: Callable[..., Any]) -> str | None:
@@ -156,10 +157,10 @@ def _page_link(name: str, page: Path) -> str:
 
 
 def _citation(key: str, page: Path) -> str:
-    """A citation of the paper, where the book's bibliography has it."""
+    """A line that cites the paper, where the book's bibliography has it."""
     for folder in (page.resolve().parent, *page.resolve().parents[1:3]):
         bibliography = folder / "references.bib"
         if bibliography.is_file():
             known = re.findall(r"@\w+\{\s*([^,\s]+)", bibliography.read_text(encoding="utf-8"))
-            return f" {{cite}}`{key}`" if key in known else ""
+            return f"Published in {{cite}}`{key}`.\n\n" if key in known else ""
     return ""

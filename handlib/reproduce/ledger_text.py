@@ -19,34 +19,37 @@ def escape_markdown(text: str) -> str:
 
 
 def table_cells(entry: LedgerTable) -> tuple[list[str], list[list[str]]]:
-    """A table's head and body as strings: each published column, and right of it its measured ones.
+    """A table's head and body as strings.
+
+    Where nothing was run, the table is laid out as the paper's, with one column that says so. Where something was, each
+    number has a line of its own, by metric and then by row, so that what is to be compared stands in one column: the
+    published number, and right of it one column for each source of measured ones.
 
     Returns:
-        the heads, and a list of cells for every row.
+        the heads, and a list of cells for every line.
     """
-    head = [""]
-    columns: list[tuple[Column, Any]] = []
-    for column in entry.table.columns:
-        unit = f" ({column.unit})" if column.is_numeric and column.unit != "1" else ""
-        where = f", {column.dataset}" if column.dataset else ""
-        head.append(f"{column.label}{unit}{where}")
-        columns.append((column, None))
-        for source in entry.sources if column.is_numeric else ():
-            head.append(f"measured: {source.dataset}, {source.profile}")
-            columns.append((column, source))
+    table = entry.table
     if not entry.sources:
-        head.append("measured")
+        head = ["", *[_column_title(column) for column in table.columns], "measured"]
+        return head, [
+            [_row_title(row), *[value or "-" for value in row.values], "not run" if row.recipe else "-"]
+            for row in table.rows
+        ]
+    words = [column for column in table.columns if not column.is_numeric]
+    measured = [f"measured: {source.dataset}, {source.profile}" for source in entry.sources]
+    head = ["", *[_column_title(column) for column in words], "metric", "published", *measured]
     body = []
-    for row in entry.table.rows:
-        cells = [row.label + (f", {row.dataset}" if row.dataset else "")]
-        for column, source in columns:
-            if source is None:
-                cells.append(entry.table.printed(row.key, column.key) or "-")
-            else:
-                cells.append(_measured_text(entry, row, column, entry.cells.get((row.key, column.key, source))))
-        if not entry.sources:
-            cells.append("not run" if row.recipe else "-")
-        body.append(cells)
+    for column in table.columns:
+        for row in table.rows:
+            printed = table.printed(row.key, column.key)
+            if not column.is_numeric or (printed is None and row.recipe is None):
+                continue
+            cells = [entry.cells.get((row.key, column.key, source)) for source in entry.sources]
+            body.append(
+                [_row_title(row), *[table.printed(row.key, word.key) or "-" for word in words]]
+                + [_column_title(column), printed or "-"]
+                + [_measured_text(entry, row, column, cell) for cell in cells]
+            )
     return head, body
 
 
@@ -176,6 +179,15 @@ def _measured_text(entry: LedgerTable, row: Row, column: Column, cell: Measured 
     count = f" ({len(cell.values)} of {seeds} seeds)" if cell.failures else ""
     other = f" [{cell.alignment}]" if _differs(cell.alignment, entry.table.alignment) else ""
     return f"{cell.mean:.{digits}f}{spread}{count}{other}{mark}"
+
+
+def _column_title(column: Column) -> str:
+    unit = f" ({column.unit})" if column.is_numeric and column.unit != "1" else ""
+    return f"{column.label}{unit}" + (f", {column.dataset}" if column.dataset else "")
+
+
+def _row_title(row: Row) -> str:
+    return row.label + (f", {row.dataset}" if row.dataset else "")
 
 
 def _differs(alignment: str, published: str) -> bool:

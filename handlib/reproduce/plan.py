@@ -17,7 +17,7 @@ from handlib.reproduce.notebooks import Notebook, bind_parameters
 from handlib.reproduce.places import results_folder
 
 # Files of the book that a notebook may read; prose, settings and what dresses a page are read by the HTML build alone.
-_PROSE_SUFFIXES = {".ipynb", ".md", ".bib", ".yml", ".yaml", ".css", ".js", ".svg", ".gz", ".woff"}
+_PAGE_SUFFIXES = {".ipynb", ".md", ".bib", ".yml", ".yaml", ".css", ".js", ".svg", ".gz", ".woff"}
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _assets(book: Path) -> list[Path]:
         path
         for path in book.glob("**/*")
         if path.is_file()
-        and path.suffix not in _PROSE_SUFFIXES
+        and path.suffix not in _PAGE_SUFFIXES
         and not any(part.startswith(("_", ".")) for part in path.relative_to(book).parts)
     ]
 

@@ -12,10 +12,16 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll("div.cell_output > .output, .pst-scrollable-table-container")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   }
-  // On paper every folded solution is open.
-  const folded = [];
+  // Paper is white, and on it every folded solution is open.
+  const page = document.documentElement, folded = [];
+  let theme = page.dataset.theme;
   addEventListener("beforeprint", () => {
+    theme = page.dataset.theme;
+    page.dataset.theme = "light";
     for (const box of document.querySelectorAll("details:not([open])")) { box.open = true; folded.push(box); }
   });
-  addEventListener("afterprint", () => { for (const box of folded.splice(0)) box.open = false; });
+  addEventListener("afterprint", () => {
+    page.dataset.theme = theme;
+    for (const box of folded.splice(0)) box.open = false;
+  });
 });

@@ -154,7 +154,7 @@ def skinning_arguments(batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     return tuple(torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes)
 
 
-@pytest.mark.parametrize("batch", [1, 31, 32, 33, 100])
+@pytest.mark.parametrize("batch", [1, 63, 64, 65, 200])
 def test_fast_skinning_equals_the_formula(batch: int):
     points, motions, weights = skinning_arguments(batch)
     points.requires_grad_()

@@ -12,7 +12,7 @@ from handlib.render.scene import make_scene
 
 def render_flow(
     vertices_a: Float[Tensor, "batch vertices 3"],
-    vertices_b: Float[Tensor, "batch vertices 3"],
+    vertices_b: Float[Tensor, "batch vertices_b 3"],
     faces: Int[Tensor, "faces 3"],
     camera_a: Camera,
     camera_b: Camera,

@@ -5,7 +5,6 @@ white skin of albedo ``a`` with unit normal ``n`` shows the colour ``a * (I_a c_
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -29,7 +28,7 @@ class Light:
     direction: Float[Tensor, "lights 3"]
 
     @classmethod
-    def from_vector(cls, vector: Float[Tensor, "lights 11"], layout: Literal["paper", "released"] = "paper") -> "Light":
+    def from_vector(cls, vector: Float[Tensor, "lights 11"], layout: str = "paper") -> "Light":
         """Light from S2HAND's 11 numbers.
 
         ``layout="paper"`` (S2HAND section 3.2): ambient intensity, ambient colour (3), directional intensity,

@@ -94,6 +94,8 @@ def _draw(
     """Draw each mesh with ``values`` at its vertices (``value_faces`` = faces) or at its face corners (None)."""
     projection = scene.project()
     points, depths = projection.points_px, projection.depth_m.detach()
+    # deodr leaves out what has a negative depth, which under a parallel camera says nothing.
+    depths = depths if projection.perspective else depths - depths.min() + 1
     if value_faces is None:
         points, depths = points[:, scene.faces].flatten(1, 2), depths[:, scene.faces].flatten(1)
         value_faces = torch.arange(points.shape[1]).view(-1, 3)

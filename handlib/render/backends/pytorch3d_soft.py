@@ -1,12 +1,12 @@
 """pytorch3d's rasteriser with SoftRas blending, behind the same door; used where pytorch3d is installed.
 
-pytorch3d (Ravi et al. 2020, arXiv 2007.08501, https://pytorch3d.org) keeps the K nearest faces of every pixel and blends
-them by their squared distance to the pixel (Liu et al., "Soft Rasterizer", ICCV 2019). Here its ``rasterize_meshes`` gets
-vertices that this library's own cameras have projected, so every camera works, and its blending functions get colours that
-this library has shaded.
+pytorch3d (Ravi et al. 2020, arXiv 2007.08501, https://pytorch3d.org) keeps the K nearest faces of every pixel and
+blends them by their squared distance to the pixel (Liu et al., "Soft Rasterizer", ICCV 2019). Here its
+``rasterize_meshes`` gets vertices that this library's own cameras have projected, so every camera works, and its
+blending functions get colours that this library has shaded.
 
-Its coordinates: x left, y up, the shorter side of the picture from -1 to 1, pixel centres half a pixel inside. The pixel
-(u, v) of this library is ``((W - 1 - 2 u) / m, (H - 1 - 2 v) / m)`` there, with ``m = min(W, H)``.
+Its coordinates: x left, y up, the shorter side of the picture from -1 to 1, pixel centres half a pixel inside. The
+pixel (u, v) of this library is ``((W - 1 - 2 u) / m, (H - 1 - 2 v) / m)`` there, with ``m = min(W, H)``.
 """
 
 import math
@@ -33,8 +33,8 @@ GAMMA = 1e-4  # how sharply nearer faces win, pytorch3d's default
 class Layers(NamedTuple):
     """pytorch3d's fragments, on the device and in the dtype of the scene: the K nearest faces of every pixel.
 
-    ``face`` (B, H, W, K) index into the scene's faces, -1 for none; ``barycentric`` (B, H, W, K, 3); ``depth_m`` and the
-    squared distance to the face ``dists`` (its units), both (B, H, W, K).
+    ``face`` (B, H, W, K) index into the scene's faces, -1 for none; ``barycentric`` (B, H, W, K, 3); ``depth_m`` and
+    the squared distance to the face ``dists`` (its units), both (B, H, W, K).
     """
 
     face: Int[Tensor, "batch height width layers"]
@@ -53,11 +53,7 @@ def render_silhouette(
     """
     if not (soft or antialiased):
         return (_rasterize(scene, 0.0, 1).face[..., 0] >= 0).to(scene.vertices)
-    return _coverage(
-        _rasterize(scene, sigma_px if soft else OUTLINE_SIGMA_PX, FACES_PER_PIXEL),
-        scene,
-        sigma_px if soft else OUTLINE_SIGMA_PX,
-    )
+    return _coverage(scene, sigma_px if soft else OUTLINE_SIGMA_PX)
 
 
 def render_depth(scene: Scene, *, antialiased: bool, background_m: float) -> Float[Tensor, "batch height width"]:
@@ -65,7 +61,7 @@ def render_depth(scene: Scene, *, antialiased: bool, background_m: float) -> Flo
     fragments, shape = _hard_fragments(scene)
     depth = to_image((fragments.depth_m - background_m)[:, None], fragments, shape)[..., 0]
     if antialiased:
-        depth = depth * _coverage(_rasterize(scene, OUTLINE_SIGMA_PX, FACES_PER_PIXEL), scene, OUTLINE_SIGMA_PX)
+        depth = depth * _coverage(scene, OUTLINE_SIGMA_PX)
     return depth + background_m
 
 
@@ -78,7 +74,7 @@ def render_rgb(
     flat: bool,
     antialiased: bool,
 ) -> RenderOutput:
-    """Shade the layers, blend them by distance and depth (pytorch3d's ``softmax_rgb_blend``), lay over the background."""
+    """Shade the layers, blend them by distance and depth (``softmax_rgb_blend``), lay over the background."""
     hard, shape = _hard_fragments(scene)
     depth = to_image(hard.depth_m[:, None], hard, shape)[..., 0]
     if not antialiased:
@@ -151,8 +147,9 @@ def _rasterize(scene: Scene, sigma_px: float, layers: int) -> Layers:
     return Layers(original[packed_face], barycentric.to(dtype), depth.to(dtype) - shift, dists.to(dtype))
 
 
-def _coverage(layers: Layers, scene: Scene, sigma_px: float) -> Tensor:
+def _coverage(scene: Scene, sigma_px: float) -> Tensor:
     """pytorch3d's ``sigmoid_alpha_blend``."""
+    layers = _rasterize(scene, sigma_px, FACES_PER_PIXEL)
     blending = _pytorch3d().blending
     rgba = blending.sigmoid_alpha_blend(
         torch.zeros_like(layers.barycentric, dtype=torch.float32),

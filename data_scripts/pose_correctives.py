@@ -1,7 +1,7 @@
 """Pose-corrective blend shapes, derived: what linear blend skinning loses at a bent joint, as a linear map of R - I.
 
 Linear blend skinning averages matrices, and the average of two rotations is not a rotation: it shrinks. A bent knuckle
-caves in on the back, and the flesh on the palm side is squeezed to nothing. For each joint (the four knuckles together),
+caves in on the back, and the flesh on the palm side is squeezed to nothing. For each joint (the four knuckles at once),
 over rotations it can make, the skin is put where it should rather be, in two steps:
 
 1. dual-quaternion skinning (Kavan et al., "Geometric skinning with approximate dual quaternion blending", ACM TOG

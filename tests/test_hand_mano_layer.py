@@ -122,6 +122,12 @@ def test_gradients_reach_every_argument(mano_root: Path):
     assert all(x.grad.abs().sum() > 0 for x in inputs)
 
 
+def test_a_shape_of_zeros_can_be_optimised(mano_root: Path):
+    betas = torch.zeros(2, 10, requires_grad=True)
+    ManoLayer(mano_root=mano_root)(torch.zeros(2, 9), betas)[0].square().sum().backward()
+    assert betas.grad.abs().sum() > 0
+
+
 def test_bad_options_and_input_are_named(mano_root: Path, tmp_path: Path):
     with pytest.raises(BadInputError, match="joint_rot_mode='rotmat' takes whole rotations"):
         ManoLayer(mano_root=mano_root, joint_rot_mode="rotmat")

@@ -130,7 +130,8 @@ class ManoLayer(nn.Module):
             BadInputError: shapes that do not fit, NaN, or ``root_palm`` on another mesh than MANO's.
         """
         batch = len(th_pose_coeffs)
-        shape = None if _is_zero(th_betas) else th_betas
+        # Zeros that are being optimised must stay in the graph, or they would never leave zero.
+        shape = th_betas if th_betas is not None and (th_betas.requires_grad or th_betas.any()) else None
         if shape is not None and bool(share_betas):
             shape = shape.mean(0, keepdim=True).expand(batch, -1)
         vertices, joints = self.model.from_rotations(self._rotations(th_pose_coeffs), shape)

@@ -24,7 +24,7 @@ def draw_background(stream: np.random.Generator, size_px: int) -> Picture:
     kind = stream.choice(5, p=[0.42, 0.16, 0.16, 0.14, 0.12])
     picture = (_room, _foliage, _wood, _cloth, _lights)[kind](stream, size_px)
     if kind < 4 and stream.random() < 0.5:
-        picture = _with_things(stream, picture, stream.integers(1, 5))
+        picture = _with_things(stream, picture, int(stream.integers(1, 5)))
     blur = size_px * np.exp(stream.uniform(np.log(0.001), np.log(0.02)))
     picture = cv2.GaussianBlur(picture, (0, 0), max(blur, 0.2))
     shade = np.exp(0.25 * plane_noise(stream, size_px, 1.5, octaves=1))
@@ -69,7 +69,7 @@ def _room(stream: np.random.Generator, size: int) -> Picture:
         horizon, tilt = stream.uniform(0.35, 0.9), stream.normal(0, 0.08)
         edge = [(0, horizon), (1, horizon + tilt), (1, 1.5), (0, 1.5)]
         _fill(picture, np.array(edge) * size, _paint(stream))
-    picture = _with_things(stream, picture, stream.integers(3, 14))
+    picture = _with_things(stream, picture, int(stream.integers(3, 14)))
     return picture * (1 + 0.05 * plane_noise(stream, size, 6, octaves=5, roughness=0.8))
 
 

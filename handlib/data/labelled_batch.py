@@ -53,7 +53,8 @@ class LabelledBatch:
 
 def round_depth(depth_m: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Depth on the grid of :data:`DEPTH_STEP_M`."""
-    return (depth_m / DEPTH_STEP_M).round() * DEPTH_STEP_M
+    # Multiplied in float32 as the reader of stored depth does it, so that both give the same bits.
+    return (depth_m / DEPTH_STEP_M).round() * torch.tensor(DEPTH_STEP_M, dtype=torch.float32)
 
 
 def visible_joints(

@@ -16,7 +16,7 @@ _TABLE = 24
 def plane_noise(
     stream: np.random.Generator,
     size_px: int,
-    cells: float | tuple[float, float],
+    cells: int | float | tuple[float, float],
     octaves: int = 4,
     channels: int = 1,
     roughness: float = 0.5,
@@ -53,7 +53,7 @@ class SolidNoise:
     def __call__(
         self,
         points_m: Float[np.ndarray, "points 3"],
-        cell_m: float | Float[np.ndarray, "3"],
+        cell_m: float,
         octaves: int = 1,
         shift: float = 0.0,
     ) -> Float[np.ndarray, "points"]:

@@ -5,9 +5,12 @@ target's labels are for scoring only. ``data_scripts/make_open_benchmark.py`` wr
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
+from handlib.data.backgrounds import photograph_paths
+from handlib.data.benchmark_folder import BenchmarkFolder
 from handlib.data.hand_scenes import HandStage, draw_poses, draw_scenes, hand_stage
 from handlib.data.labelled_batch import LabelledBatch
 from handlib.data.random_streams import PURPOSES, SPLITS, pose_seed, sample_stream
@@ -58,7 +61,7 @@ class OpenBenchmark(Sequence[Sample]):
 
         Raises:
             BadInputError: an unknown domain or split, a negative seed, no samples, or pictures under 16 px.
-            MissingFileError: photographs are asked for and ``HANDLIB_DATA/backgrounds`` is not there.
+            MissingFileError: photographs are asked for, and ``HANDLIB_DATA/backgrounds`` holds none.
         """
         if split not in SPLITS:
             raise BadInputError(f"split is {split!r}, expected one of {', '.join(map(repr, SPLITS))}")
@@ -67,8 +70,19 @@ class OpenBenchmark(Sequence[Sample]):
             raise BadInputError(
                 f"size is {size} and image_px {image_px}: expected at least 1 sample of at least {SMALLEST_PX} px"
             )
+        if domain == "target-photographs":
+            photograph_paths()
         self.domain, self.split, self.seed, self.image_px, self._size = domain, split, seed, image_px, size
         self._poses = PoseSampler(self.hand.model, pose_seed(seed, domain, split))
+
+    @staticmethod
+    def from_folder(folder: str | Path) -> BenchmarkFolder:
+        """The same samples, read from a folder that ``data_scripts/make_open_benchmark.py`` wrote.
+
+        Raises:
+            MissingFileError, BadInputError: see :class:`~handlib.data.benchmark_folder.BenchmarkFolder`.
+        """
+        return BenchmarkFolder(folder)
 
     @property
     def hand(self) -> HandStage:

@@ -72,7 +72,7 @@ def label(
 def _draw_look(stream: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Skin colour, ambient and directional light, its direction, and a coarse grid of background colours."""
     skin = linear_to_srgb(lab_to_linear_rgb(draw_skin_lab(stream)))
-    ambient = np.full(3, stream.uniform(0.45, 0.65))
+    ambient = np.full(3, stream.uniform(0.5, 0.75))
     directional = np.full(3, stream.uniform(0.45, 0.65))
     # From the viewer's side of the hand, and more from above than from below.
     direction = stream.standard_normal(3) * [1.0, 0.8, 0.5] + [0.0, -0.6, -1.2]

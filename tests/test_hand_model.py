@@ -260,3 +260,14 @@ def test_a_hand_without_shape_space():
     assert model.num_shape == 0
     mesh = model(torch.zeros(2, 45), torch.zeros(2, 0))
     torch.testing.assert_close(mesh.vertices[1], model.v_template, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("source", ["open", "generic"])
+def test_joints_alone_are_those_of_the_mesh(source):
+    model = HandModel.load(source, dtype=torch.float64)
+    draw = torch.Generator().manual_seed(4)
+    pose, shape, orient = (
+        torch.randn(5, width, generator=draw, dtype=torch.float64) for width in (45, model.num_shape, 3)
+    )
+    assert torch.allclose(model.joints(pose, shape, orient), model(pose, shape, orient).joints, atol=1e-12)
+    assert torch.allclose(model.joints(pose), model(pose).joints, atol=1e-12)

@@ -175,7 +175,7 @@ class FitProblem:
 
     def joints(self) -> Float[Tensor, "rows 21 3"]:
         pose = self.anatomy.to_axis_angle(self.angles())
-        joints = self.model(pose, self.shape).joints
+        joints = self.model.joints(pose, self.shape)
         joints = ((joints - joints[:, :1]) @ self.orient().mT) + self.translation()[:, None]
         # A start may send a fingertip behind the camera: it is held in front, where a gradient brings it back.
         return torch.cat([joints[..., :2], joints[..., 2:].clamp(min=1e-2)], dim=-1)

@@ -162,12 +162,19 @@ class HandModel(nn.Module):
         Raises:
             BadInputError: an argument of the wrong width or batch size, an empty batch, NaN or infinity.
         """
-        axis_angle = self.pose_to_axis_angle(pose)
-        if global_orient is None:
-            global_orient = axis_angle.new_zeros(len(pose), 3)
-        global_orient = self.check_input("global_orient", global_orient, 3, len(pose))
-        rotvec = torch.cat([global_orient, axis_angle], dim=1).unflatten(1, (16, 3))
-        return self.from_rotations(roma.rotvec_to_rotmat(rotvec), shape, translation)
+        return self.from_rotations(self._rotations(pose, global_orient), shape, translation)
+
+    def joints(
+        self,
+        pose: Float[Tensor, "batch pose_width"],
+        shape: Float[Tensor, "shape_batch num_shape"] | None = None,
+        global_orient: Float[Tensor, "orient_batch 3"] | None = None,
+    ) -> Float[Tensor, "batch 21 3"]:
+        """The 21 joints without the mesh, metres: those of :meth:`forward` at a fraction of its cost, for fits to
+        keypoints. Of the vertices only the five fingertips are skinned.
+        """
+        posed, tips = self._skin(self._rotations(pose, global_orient), shape, self.tip_vertices)
+        return torch.cat([posed, tips], dim=1).index_select(1, self._to_21)
 
     def from_rotations(
         self,
@@ -179,24 +186,39 @@ class HandModel(nn.Module):
 
         The mean pose is not added: a rotation matrix is a pose of its own. Otherwise like :meth:`forward`.
         """
-        batch = len(rotations)
-        if shape is None:
-            shape = rotations.new_zeros(batch, self.num_shape)
-        shape = self.check_input("shape", shape, self.num_shape, batch)
-        with _full_precision(shape):
-            rest_joints = torch.addmm(self._rest_joints, shape, self._joint_directions).unflatten(1, (16, 3))
-            coefficients = torch.cat([shape, lbs.rotation_residuals(rotations[:, 1:])], dim=1)
-            rest_vertices = lbs.blend_vertices(coefficients, self._template_flat, self._directions)
-            world, posed = lbs.chain_transforms(rotations, rest_joints)
-            motions = lbs.joint_motions(world, rest_joints, posed)
-            vertices = skin_points(rest_vertices, motions, self._joint_weights)
+        posed, vertices = self._skin(rotations, shape)
         # Fingertips are marked by no joint: they are vertices of the posed mesh.
         joints = torch.cat([posed, vertices.index_select(1, self.tip_vertices)], dim=1)
         joints = joints.index_select(1, self._to_21)
         if translation is not None:
-            translation = self.check_input("translation", translation, 3, batch)
+            translation = self.check_input("translation", translation, 3, len(rotations))
             vertices, joints = vertices + translation[:, None], joints + translation[:, None]
         return HandMesh(vertices, joints)
+
+    def _rotations(self, pose: Tensor, global_orient: Tensor | None) -> Float[Tensor, "batch 16 3 3"]:
+        axis_angle = self.pose_to_axis_angle(pose)
+        if global_orient is None:
+            global_orient = axis_angle.new_zeros(len(pose), 3)
+        global_orient = self.check_input("global_orient", global_orient, 3, len(pose))
+        return roma.rotvec_to_rotmat(torch.cat([global_orient, axis_angle], dim=1).unflatten(1, (16, 3)))
+
+    def _skin(self, rotations: Tensor, shape: Tensor | None, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The 16 posed joints, and all vertices or the chosen ones."""
+        if shape is None:
+            shape = rotations.new_zeros(len(rotations), self.num_shape)
+        shape = self.check_input("shape", shape, self.num_shape, len(rotations))
+        template, directions, weights = self._template_flat, self._directions, self._joint_weights
+        if chosen is not None:
+            template = template.view(3, -1)[:, chosen].flatten()
+            directions = directions.unflatten(1, (3, -1))[..., chosen].flatten(1)
+            weights = weights[:, chosen]
+        with _full_precision(shape):
+            rest_joints = torch.addmm(self._rest_joints, shape, self._joint_directions).unflatten(1, (16, 3))
+            coefficients = torch.cat([shape, lbs.rotation_residuals(rotations[:, 1:])], dim=1)
+            rest_vertices = lbs.blend_vertices(coefficients, template, directions)
+            world, posed = lbs.chain_transforms(rotations, rest_joints)
+            motions = lbs.joint_motions(world, rest_joints, posed)
+            return posed, skin_points(rest_vertices, motions, weights)
 
     def extra_repr(self) -> str:
         """What ``print(model)`` adds."""

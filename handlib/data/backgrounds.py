@@ -55,20 +55,22 @@ def draw_photograph(stream: np.random.Generator, size_px: int) -> Picture:
     return srgb_to_linear(small.astype(np.float32) / 255)
 
 
-def _paint(stream: np.random.Generator, dull: float = 0.35) -> Float[np.ndarray, "3"]:
-    """A colour as things indoors have it: any hue, mostly little of it, dark more often than bright."""
-    hue, value = stream.random(3), stream.beta(1.4, 2.0)
-    grey = dull + (1 - dull) * stream.random()
-    return (value * (grey + (1 - grey) * hue) * [1.05, 1.0, 0.92]).clip(0.01, 0.95).astype(np.float32)
+def _paint(stream: np.random.Generator, dull: float = 1.0) -> Float[np.ndarray, "3"]:
+    """A colour as things indoors have it: any hue, seldom much of it, less still if ``dull`` exceeds 1."""
+    hue, saturation, value = stream.random(), 0.75 * stream.beta(1.0, 1.6 * dull), stream.beta(1.3, 1.7)
+    # Hue as three shifted, clipped triangles: the HSV colour wheel.
+    wheel = np.clip(np.abs((hue * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
+    linear = (value * (1 - saturation * (1 - wheel))) ** 2.0
+    return (linear * [1.05, 1.0, 0.92]).clip(0.01, 0.95).astype(np.float32)
 
 
 def _room(stream: np.random.Generator, size: int) -> Picture:
     """A wall, perhaps a table or floor before it, and things on both."""
-    picture = np.ones((size, size, 3), np.float32) * (_paint(stream, 0.75) * 0.7 + 0.15)
+    picture = np.ones((size, size, 3), np.float32) * (_paint(stream, 2.5) * 0.75 + 0.12)
     if stream.random() < 0.7:
         horizon, tilt = stream.uniform(0.35, 0.9), stream.normal(0, 0.08)
         edge = [(0, horizon), (1, horizon + tilt), (1, 1.5), (0, 1.5)]
-        _fill(picture, np.array(edge) * size, _paint(stream))
+        _fill(picture, np.array(edge) * size, _paint(stream), fall=tuple(stream.normal(0, 0.8, 2)))
     picture = _with_things(stream, picture, int(stream.integers(3, 14)))
     return picture * (1 + 0.05 * plane_noise(stream, size, 6, octaves=5, roughness=0.8))
 
@@ -78,7 +80,7 @@ def _with_things(stream: np.random.Generator, picture: Picture, count: int) -> P
     size = len(picture)
     for _ in range(count):
         centre, angle = stream.uniform(-0.1, 1.1, 2), stream.normal(0, 0.25) + stream.choice([0, np.pi / 2])
-        half = np.exp(stream.uniform(np.log(0.02), np.log(0.3), 2))
+        half = np.exp(stream.uniform(np.log(0.03), np.log(0.4), 2))
         if stream.random() < 0.3:
             steps = np.linspace(0, 2 * np.pi, 40, endpoint=False)
             outline = np.stack([np.cos(steps), np.sin(steps)], -1)
@@ -87,19 +89,28 @@ def _with_things(stream: np.random.Generator, picture: Picture, count: int) -> P
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         points = (outline * half @ turn.T + centre) * size
         colour, second = _paint(stream), _paint(stream)
-        _fill(picture, points + stream.uniform(0.005, 0.05) * size, picture.mean((0, 1)) * 0.4)  # a shadow, roughly
-        _fill(picture, points, colour)
+        fall = tuple(stream.normal(0, 1.0, 2))
+        _fill(picture, points + stream.uniform(-0.03, 0.03, 2) * size, np.zeros(3), opacity=0.4)  # a shadow, roughly
+        _fill(picture, points, colour, fall=fall)
         if stream.random() < 0.35:
             for share in np.linspace(-1, 1, stream.integers(2, 9), endpoint=False):
                 stripe = np.array([(-1, share), (1, share), (1, share + 0.12), (-1, share + 0.12)])
-                _fill(picture, (stripe * half @ turn.T + centre) * size, second)
+                _fill(picture, (stripe * half @ turn.T + centre) * size, second, fall=fall)
     return picture
 
 
-def _fill(picture: Picture, points_px: np.ndarray, colour: np.ndarray) -> None:
+def _fill(
+    picture: Picture, points_px: np.ndarray, colour: np.ndarray, opacity: float = 1.0, fall: tuple = (0.0, 0.0)
+) -> None:
+    """Paint a polygon; ``fall`` is how its brightness grows across and down, as from a light at one side."""
+    size = len(picture)
+    mask = np.zeros((size, size), np.uint8)
     # Four fractional bits: shapes do not snap to whole pixels.
-    corners = np.round(points_px * 16).astype(np.int32)
-    cv2.fillPoly(picture, [corners], colour.tolist(), lineType=cv2.LINE_AA, shift=4)
+    cv2.fillPoly(mask, [np.round(points_px * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
+    place = np.linspace(-0.5, 0.5, size, dtype=np.float32)
+    lit = np.exp(fall[0] * place + fall[1] * place[:, None]).astype(np.float32)
+    share = (mask * np.float32(opacity / 255))[..., None]
+    picture += share * (lit[..., None] * colour.astype(np.float32) - picture)
 
 
 def _foliage(stream: np.random.Generator, size: int) -> Picture:

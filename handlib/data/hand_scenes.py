@@ -21,6 +21,7 @@ from handlib.hand.sampler import PoseSampler
 
 # Labels are rounded to about a micrometre, which takes out the last bits that depend on the batch size.
 GRID_M = 2.0**-20
+NEAREST_M = 0.25
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Framing:
     """How a domain's photographer holds the camera.
 
     Attributes:
-        focal: least and greatest focal length as a multiple of the image's width (FreiHAND's is about 2.1).
+        focal: least and greatest focal length as a multiple of the image's width (FreiHAND's is about 2.1); longer
+            where the camera would come nearer than :data:`NEAREST_M`.
         fill: least and greatest part of the image's width that the longer side of the hand's box takes.
         jitter: standard deviation of the box's centre from the image's, as a part of the width.
         cut_share: share of pictures in which the hand may be partly out of the picture.
@@ -158,6 +160,9 @@ def _place(
     middle = (low + high) / 2
     place = np.zeros((len(vertices), 3))
     place[:, 2] = focal * (high - low)[:, :2].max(1) / (fill * image_px)
+    # A small view of a hand is taken with a longer lens, not from a hand's breadth away.
+    focal *= np.maximum(1.0, NEAREST_M / place[:, 2])
+    place[:, 2] = place[:, 2].clip(NEAREST_M)
     # Perspective moves and swells the box a little: three corrections bring it to a hundredth of a pixel.
     for _ in range(4):
         points = vertices - middle[:, None] + place[:, None]

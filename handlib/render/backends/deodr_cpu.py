@@ -80,6 +80,8 @@ def _corner_colours(scene: Scene, surface: Surface, light: Light | None, flat: b
             normals = normalize(face_normals(scene.vertices, scene.faces), dim=-1)[:, :, None].expand(shape)
         else:
             normals = vertex_normals(scene.vertices, scene.faces)[:, scene.faces]
+        front = signed_areas(scene.project().points_px.detach(), scene.faces) < 0
+        normals = normals * torch.where(front, 1, -1)[:, :, None, None]
         image = torch.arange(batch, device=albedo.device).repeat_interleave(3 * num_faces)
         albedo = albedo * irradiance(normals.reshape(-1, 3), light, image).view(shape)
     return albedo.reshape(batch, 3 * num_faces, 3)

@@ -45,7 +45,7 @@ def draw_forearm(
         wrist_m: the wrist joint in the camera's frame.
         sleeved: a sleeve is wider, wavier and begins a little later than the arm.
     """
-    band = rest_m[rest_m[:, 0] > np.quantile(rest_m[:, 0], 0.985)]
+    band = rest_m[rest_m[:, 0] > np.quantile(rest_m[:, 0], 0.965)]
     low, high = band.min(0), band.max(0)
     middle, half = (low + high) / 2, (high - low) / 2
     # The bend's centre is the wrist joint, the tube begins within the hand.

@@ -39,22 +39,25 @@ def stepped_figure(figures: Mapping[str, "Figure"], *, label: str = "", start: i
     merged = go.Figure(traces, next(iter(figures.values())).layout)
     if any(trace.type in SCENE_TRACES for trace in traces):
         merged.update_layout(scene=scene_layout(traces, merged.layout.scene.camera.to_plotly_json()))
+    below_px = 40 if any(trace.type in SCENE_TRACES for trace in traces) else 70  # room for an axis and its title
     merged.update_traces(visible=False)
     for trace, owner in zip(merged.data, owners, strict=True):
         trace.visible = owner == start
     height, margin = merged.layout.height or 420, merged.layout.margin.to_plotly_json()
     merged.update_layout(
         title=list(figures.values())[start].layout.title,
-        sliders=[_slider(figures, owners, label, start)],
-        height=height + 90,
-        margin={**margin, "b": max(margin.get("b") or 0, 40) + 90},
+        sliders=[_slider(figures, owners, label, start, below_px)],
+        height=height + 50 + below_px,
+        margin={**margin, "b": max(margin.get("b") or 0, 40) + 50 + below_px},
     )
     # A legend below the plot would lie on the slider.
     merged.update_layout(legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"})
     return merged
 
 
-def _slider(figures: Mapping[str, "Figure"], owners: list[int], label: str, start: int) -> dict[str, Any]:
+def _slider(
+    figures: Mapping[str, "Figure"], owners: list[int], label: str, start: int, below_px: int
+) -> dict[str, Any]:
     """Plotly's slider: each step shows the traces that its figure owns, under its title."""
     steps = [
         {
@@ -68,7 +71,7 @@ def _slider(figures: Mapping[str, "Figure"], owners: list[int], label: str, star
         "active": start,
         "steps": steps,
         "currentvalue": {"prefix": f"{label}: " if label else "", "font": {"size": 14}},
-        "pad": {"t": 44, "l": 12, "r": 12},
+        "pad": {"t": below_px, "l": 12, "r": 12},
         "bgcolor": "var(--hl-grid)",
         "activebgcolor": INK,
         "bordercolor": "var(--hl-grid)",

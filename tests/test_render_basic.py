@@ -5,10 +5,14 @@ import math
 import pytest
 import torch
 import trimesh
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from handlib.camera import OrthographicCamera, PerspectiveCamera
 from handlib.errors import BadInputError
 from handlib.render import Light, render_depth, render_mesh, render_normals, render_silhouette
+from handlib.render.scene import make_scene
+from handlib.render.spans import Projection, face_spans, usable_faces
 
 RADIUS, DISTANCE, FOCAL = 0.05, 0.5, 600.0
 
@@ -102,3 +106,68 @@ def test_bad_input_is_named() -> None:
         render_silhouette(vertices, faces, pinhole(8, 8), 8, backend="gl")
     with pytest.raises(BadInputError, match="sigma_px"):
         render_silhouette(vertices, faces, pinhole(8, 8), 8, soft=True, sigma_px=0.0)
+
+
+def test_wrong_shapes_and_sizes_are_named() -> None:
+    """The checks behind the type annotations, which only the tests enforce."""
+    vertices, faces = sphere(1)
+    cases = [
+        ((vertices[0], faces, 8), r"vertices: shape \(42, 3\)"),
+        ((vertices.long(), faces, 8), "vertices: dtype"),
+        ((vertices, faces[:, :2], 8), r"faces: shape \(80, 2\)"),
+        ((vertices, faces.float(), 8), "faces: .*float32"),
+        ((vertices, faces, (0, 8)), "image_size"),
+    ]
+    for (points, corners, size), message in cases:
+        with pytest.raises(BadInputError, match=message):
+            make_scene(points, corners, pinhole(8, 8), size, near_m=1e-3)
+
+
+def test_nothing_to_draw() -> None:
+    vertices, faces = sphere(1)
+    assert render_silhouette(vertices[:0], faces, pinhole(8, 8), (6, 8)).shape == (0, 6, 8)
+    for options in ({}, {"soft": True}):
+        assert render_silhouette(vertices, faces[:0], pinhole(8, 8), 8, **options).sum() == 0
+    assert render_mesh(vertices, faces[:0], pinhole(8, 8), 8, light=Light.headlight()).rgb.sum() == 0
+
+
+def test_degenerate_faces_and_slivers_do_no_harm() -> None:
+    vertices, faces = sphere(2)
+    thin = vertices[:, :1] + torch.tensor([[0.0, 0, 0], [0.02, 0.0, 0], [0.01, 1e-9, 0]])
+    extra = torch.tensor([[0, 0, 1], [2, 2, 2]])
+    sliver = torch.arange(3)[None] + vertices.shape[1]
+    whole = torch.cat([vertices, thin], dim=1).requires_grad_()
+    picture = render_mesh(whole, torch.cat([faces, extra, sliver]), pinhole(64, 64), 64)
+    plain = render_mesh(vertices, faces, pinhole(64, 64), 64)
+    assert (picture.silhouette - plain.silhouette).abs().sum() < 0.1
+    (gradient,) = torch.autograd.grad(picture.rgb.sum() + picture.depth.sum(), whole)
+    assert torch.isfinite(gradient).all()
+
+
+def test_faces_that_reach_behind_the_camera_are_left_out_whole() -> None:
+    corners = torch.tensor([[-1.0, -1, 1], [1, -1, 1], [0, 1, 1], [-1, -1, 2], [1, -1, 2], [0, 1, -0.5]])[None]
+    camera = pinhole(16, 16, focal=8.0)
+    both = render_silhouette(corners, torch.tensor([[0, 1, 2], [3, 4, 5]]), camera, 16)
+    one = render_silhouette(corners, torch.tensor([[0, 1, 2]]), camera, 16)
+    torch.testing.assert_close(both, one)
+    assert one.sum() > 0
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_neighbouring_triangles_leave_no_gap_and_no_overlap(seed: int) -> None:
+    """A triangulated square covers each pixel of its inside exactly once: the spans of its faces tile it."""
+    generator = torch.Generator().manual_seed(seed)
+    grid = torch.stack(torch.meshgrid(torch.arange(5.0), torch.arange(5.0), indexing="xy"), dim=-1) * 8
+    grid[1:-1, 1:-1] += 3 * torch.rand(3, 3, 2, generator=generator)
+    index = torch.arange(25).view(5, 5)
+    a, b, c, d = index[:-1, :-1].flatten(), index[:-1, 1:].flatten(), index[1:, 1:].flatten(), index[1:, :-1].flatten()
+    faces = torch.cat([torch.stack([a, b, c], 1), torch.stack([a, c, d], 1)])
+    points = grid.view(1, 25, 2)
+    projection = Projection(points, torch.ones(1, 25), usable_faces(points, faces, torch.ones(1, 25).bool()), True)
+    for axis in (0, 1):
+        spans = face_spans(projection, faces, (40, 40), axis)
+        count = torch.zeros(40, 40)
+        for line, low, high in zip(spans.line.long(), spans.low.ceil().long(), spans.high.ceil().long(), strict=True):
+            count[line, low:high] += 1
+        assert (count[:32, :32] == 1).all() and count.sum() == 32 * 32

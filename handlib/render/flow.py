@@ -41,7 +41,9 @@ def render_flow(
     seen_b = rasterize(projection_b, scene_b.faces, scene_b.height, scene_b.width)
     fragments = fragments_of(projection_a, scene_a.faces, seen_a.face_index)
 
+    # The same barycentric weights, on the other pose: a point of the surface keeps its place in its face.
     points_b = interpolate(scene_b.vertices, scene_b.faces, fragments)
+    # Cameras project (B, N, 3): lay the points out as pictures, with a point that every camera can see as filler.
     shape = seen_a.face_index.shape
     stand_in = points_b.new_tensor([0.0, 0.0, 1.0])
     drawable = projection_b.usable[fragments.image, fragments.face]
@@ -64,6 +66,7 @@ def _unoccluded(target_px: Tensor, depth_m: Tensor, image: Tensor, zbuffer: Tens
     _, height, width = zbuffer.shape
     column, row = target_px.unbind(-1)
     inside = (column >= -0.5) & (column <= width - 0.5) & (row >= -0.5) & (row <= height - 0.5)
+    # The background counts as infinitely far: at an outline a point is given the benefit of the doubt.
     farthest = torch.full_like(depth_m, -torch.inf)
     for step in ((0, 0), (0, 1), (1, 0), (1, 1)):
         x = (column.floor() + step[0]).clamp(0, width - 1).long()

@@ -51,6 +51,7 @@ class Scene:
         vertices = self.vertices
         depth = vertices[..., 2]
         if self.camera.is_perspective:
+            # Their faces are not drawn, but a NaN from behind the camera would still spoil the gradients of the others.
             in_front = depth > self.near_m
             stand_in = vertices.new_tensor([0.0, 0.0, 1.0])
             vertices = torch.where(in_front[..., None], vertices, stand_in)
@@ -73,6 +74,7 @@ def make_scene(
         raise BadInputError(
             f"faces: shape {tuple(faces.shape)}, {faces.dtype}; expected (faces, 3) vertex indices, int64."
         )
+    # A NaN vertex would silently drop its faces: better to stop here, where it can still be named.
     bad = ~torch.isfinite(vertices).all(-1)
     if bool(bad.any()):
         image, vertex = bad.nonzero()[0].tolist()
@@ -116,6 +118,7 @@ def make_surface(
     if face_colours is not None:
         return Surface(face_colours=_full_batch(face_colours, "face_colours", batch, (len(scene.faces), 3), scene))
     if texture is not None and uv is not None:
+        # Per corner, a texture may have seams: one vertex, several places in the picture.
         if uv.shape == (num_vertices, 2):
             uv = uv[scene.faces]
         if uv.shape != (len(scene.faces), 3, 2):
@@ -130,6 +133,7 @@ def make_surface(
 def make_background(background: Tensor | None, scene: Scene) -> Float[Tensor, "batch height width 3"]:
     """A colour (3,), a picture (1 or B, H, W, 3) or None (black), as one picture an image."""
     shape = (len(scene.vertices), scene.height, scene.width, 3)
+    # `expand` costs no memory: black is one zero, one photograph serves the whole batch.
     if background is None:
         return scene.vertices.new_zeros(()).expand(shape)
     fits = background.shape == (3,) or (background.shape[1:] == shape[1:] and len(background) in (1, shape[0]))

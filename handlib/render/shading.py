@@ -71,6 +71,7 @@ def vertex_normals(
 ) -> Float[Tensor, "batch vertices 3"]:
     """Unit normals: the mean of the normals of the faces around each vertex, weighted by area; zero where none is."""
     of_faces = face_normals(vertices, faces)
+    # The cross product's length is twice the area, so summing it is the weighting.
     total = torch.zeros_like(vertices)
     for corner in range(3):
         total = total.index_add(1, faces[:, corner], of_faces)
@@ -100,6 +101,7 @@ def sample_texture(
     padding; a look-up is kept half a texel away from the border between them.
     """
     batch, height, width, _ = texture.shape
+    # Texel centres lie half a texel inside the picture; beyond them there is nothing to interpolate with.
     half = uv.new_tensor([0.5 / width, 0.5 / height])
     inside = torch.minimum(torch.maximum(uv, half), 1 - half)
     tall_v = (inside[:, 1] + image) / batch

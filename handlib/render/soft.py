@@ -69,15 +69,23 @@ def _nearest_piece(start: Tensor, end: Tensor, image: Tensor, shape: torch.Size,
     size = torch.tensor([width, height], device=start.device)
     low = (torch.minimum(start, end) - reach).ceil().clamp_min(0)
     high = torch.minimum((torch.maximum(start, end) + reach).floor(), size - 1)
-    extent = (high - low + 1).clamp_min(0).long()
-    piece, number = expand_counts(extent.prod(-1))
-    column = low[piece, 0] + number % extent[piece, 0]
-    row = low[piece, 1] + number // extent[piece, 0]
-    distance = _distance_to_segment(torch.stack([column, row], dim=-1), start[piece], end[piece])
-    cell = ((image[piece] * height + row) * width + column).long()
-    item = argmin_per_cell(cell, distance, batch * height * width)
+    columns, rows = (high - low + 1).clamp_min(0).long().unbind(-1)
+    # Rows first, then the pixels of each row: what the pixels of a row share is computed once.
+    row_piece, row_number = expand_counts(torch.where(columns > 0, rows, 0))
+    y = low[row_piece, 1] + row_number
+    vector = end - start
+    offset = torch.stack([low[row_piece, 0], y], dim=-1) - start[row_piece]
+    unit = (vector / vector.square().sum(-1, keepdim=True).clamp_min(1e-12))[row_piece]
+    first_cell = (image[row_piece] * height + y.long()) * width + low[row_piece, 0].long()
+    per_row = torch.cat([offset, vector[row_piece], unit[:, :1], (offset * unit).sum(-1, keepdim=True)], dim=-1)
+
+    row, column = expand_counts(columns[row_piece])
+    x, y, along_x, along_y, step, share = per_row.index_select(0, row).unbind(-1)
+    share = (share + step * column).clamp(0, 1)
+    squared = (x + column - share * along_x).square() + (y - share * along_y).square()
+    item = argmin_per_cell(first_cell[row] + column, squared, batch * height * width)
     pixel = (item >= 0).nonzero()[:, 0]
-    return pixel, piece[item[pixel]]
+    return pixel, row_piece[row[item[pixel]]]
 
 
 def _distance_to_segment(point: Tensor, start: Tensor, end: Tensor) -> Tensor:

@@ -88,11 +88,13 @@ def face_spans(
     corners = projection.points_px[:, faces].flatten(0, 1)
     counted, crossed = line_coordinate(corners[..., axis], lines_per_pixel), corners[..., 1 - axis]
     first, count = lines_between(counted, lines_per_pixel * size[axis])
+    # Faces beside the picture would only cost time: their spans could not meet a pixel.
     outside = (crossed.amax(-1) < -1) | (crossed.amin(-1) > size[1 - axis])
     face, number = expand_counts(count.where(projection.usable.flatten() & ~outside, 0))
     line = first[face] + number
 
-    # The three sides, each from its lower-numbered to its higher-numbered vertex.
+    # The three sides, each from its lower-numbered to its higher-numbered vertex: rounding is then the same for both
+    # faces of a side, and their spans meet exactly.
     reverse = (faces > faces.roll(-1, dims=1)).repeat(len(projection.points_px), 1)
     ends = torch.stack([counted, crossed], dim=-1)
     next_ends = ends.roll(-1, dims=1)
@@ -103,6 +105,7 @@ def face_spans(
     sides = torch.stack([start[..., 0], start[..., 1], end[..., 0], slope], dim=-1)
     s_start, x_start, s_end, slope = sides.index_select(0, face).unbind(-1)
 
+    # A line meets two sides of a triangle; the half-open test decides at a corner, where it would meet three.
     s = line[:, None]
     meets = (torch.minimum(s_start, s_end) <= s) & (s < torch.maximum(s_start, s_end))
     x = (x_start + (s - s_start) * slope).nan_to_num(torch.inf)
@@ -142,6 +145,7 @@ def face_nearness(projection: Projection, faces: Int[Tensor, "faces 3"]) -> Near
     du, dv = value[:, 1] - value[:, 0], value[:, 2] - value[:, 0]
     area = cross_2d(u, v)
     area = torch.where(area == 0, 1, area)
+    # Solve (u, v) . gradient = (du, dv) by Cramer's rule.
     along_x, along_y = (du * v[:, 1] - dv * u[:, 1]) / area, (dv * u[:, 0] - du * v[:, 0]) / area
     constant = value[:, 0] - along_x * corners[:, 0, 0] - along_y * corners[:, 0, 1]
     plane = torch.stack([constant, along_x, along_y, value.amin(-1), value.amax(-1)], dim=-1)

@@ -60,6 +60,7 @@ def render_rgb(
     picture = _draw(scene, torch.cat([colours, torch.ones_like(colours[..., :1])], dim=-1), None, antialiased)
     rgb, silhouette = picture[..., :3], picture[..., 3]
     depth = render_depth(scene, antialiased=False, background_m=0.0)
+    # deodr blends on black: its own background is laid under by the silhouette that it blended alike.
     return RenderOutput(rgb + (1 - silhouette)[..., None] * background, silhouette, depth)
 
 
@@ -80,6 +81,7 @@ def _corner_colours(scene: Scene, surface: Surface, light: Light | None, flat: b
             normals = normalize(face_normals(scene.vertices, scene.faces), dim=-1)[:, :, None].expand(shape)
         else:
             normals = vertex_normals(scene.vertices, scene.faces)[:, scene.faces]
+        # Both sides are lit, each by the normal of the side that is seen.
         front = signed_areas(scene.project().points_px.detach(), scene.faces) < 0
         normals = normals * torch.where(front, 1, -1)[:, :, None, None]
         image = torch.arange(batch, device=albedo.device).repeat_interleave(3 * num_faces)
@@ -98,6 +100,7 @@ def _draw(
     points, depths = projection.points_px, projection.depth_m.detach()
     # deodr leaves out what has a negative depth, which under a parallel camera says nothing.
     depths = depths if projection.perspective else depths - depths.min() + 1
+    # Values at face corners need the corners apart: a soup of triangles that share no vertices.
     if value_faces is None:
         points, depths = points[:, scene.faces].flatten(1, 2), depths[:, scene.faces].flatten(1)
         value_faces = torch.arange(points.shape[1]).view(-1, 3)

@@ -21,6 +21,7 @@ def render_silhouette(
     projection = scene.project()
     zbuffer = rasterize(projection, scene.faces, scene.height, scene.width)
     covered = (zbuffer.face_index >= 0).to(scene.vertices)
+    # Coverage needs no surface points, only outlines: this is why it is faster than a picture.
     if not (soft or antialiased):
         return covered
     edges = silhouette_edges(projection, scene.faces)
@@ -34,6 +35,7 @@ def render_depth(scene: Scene, *, antialiased: bool, background_m: float) -> Flo
     projection = scene.project()
     zbuffer = rasterize(projection, scene.faces, scene.height, scene.width)
     fragments = fragments_of(projection, scene.faces, zbuffer.face_index)
+    # Height over the background, because pictures of fragments are zero where nothing is.
     above = (fragments.depth_m - background_m)[:, None]
     depth = to_image(above, fragments, zbuffer.face_index.shape) + background_m
     if antialiased:
@@ -72,6 +74,7 @@ def render_rgb(
         edges = silhouette_edges(projection, scene.faces)
         picture = antialias(picture, find_crossings(projection, scene.faces, edges, zbuffer))
     rgb, silhouette = picture[..., :3], picture[..., 3]
+    # Depth stays unmixed: half-way between hand and background there is no surface.
     depth = to_image(fragments.depth_m[:, None], fragments, zbuffer.face_index.shape)[..., 0]
     return RenderOutput(rgb + (1 - silhouette)[..., None] * background, silhouette, depth)
 

@@ -4,8 +4,7 @@ PROFILE ?= laptop
 PYTHON  ?= python3
 VENV    ?= .venv
 PORT    ?= 8888
-# TORCH_ARGS, for a build of torch of your choice, such as
-#   make book TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
+# Options for installing torch alone, such as --index-url for a build of your choice (pytorch.org lists them).
 TORCH_ARGS ?=
 
 BIN   := $(VENV)/bin
@@ -28,12 +27,14 @@ html: $(READY)  ## the HTML alone, from notebooks that were executed before
 env: $(READY)  ## the virtual environment .venv with the exact versions of requirements.lock
 
 # torch first and by itself: asked for as somebody's dependency, pip would take the newest build there is.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock requirements-detect.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is `$(PYTHON) --version 2>&1`; try: make env PYTHON=python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH_ARGS) "$$(grep -E '^torch==' requirements.lock)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-detect.lock || \
+	  echo "mediapipe cannot be installed here: photographs will need 2D keypoints of your own; nothing else does"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 

@@ -162,3 +162,17 @@ def test_bad_input_is_named(model, library):
         fit_to_keypoints(model, keypoints, torch.zeros(2, 21), library=library)
     with pytest.raises(BadInputError, match="starts and steps"):
         fit_to_keypoints(model, keypoints, library=library, settings=FitSettings(starts=0))
+
+
+def test_without_limits_fingers_bend_as_no_hand_does(model, library, hands):
+    joints, camera = hands
+    noisy = camera.project(joints) + 10 * torch.randn(6, 21, 2, generator=torch.Generator().manual_seed(1))
+    limits = AnatomicalPose(model).limits
+    free, held = (
+        fit_to_keypoints(
+            model, noisy, None, camera, library=library, settings=FitSettings(within_limits=within, coupling_weight=0.0)
+        )
+        for within in (False, True)
+    )
+    assert limit_violation(free.angles, limits).amax() > 0.2 > limit_violation(held.angles, limits).amax()
+    assert (free.joints_2d_px - noisy).norm(dim=-1).mean() < (held.joints_2d_px - noisy).norm(dim=-1).mean()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import roma
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
@@ -16,11 +16,12 @@ from handlib.camera import PerspectiveCamera
 from handlib.fitting.pose_library import PoseLibrary
 from handlib.hand.anatomy import AnatomicalPose
 from handlib.hand.model import HandModel
-from handlib.hand.pose_limits import angles_from_unconstrained, coupling_residual, dof_mask, unconstrained_from_angles
+from handlib.hand.pose_limits import angles_from_unconstrained, coupling_residual, unconstrained_from_angles
 from handlib.losses.keypoints import geometric_alignment_loss
 
 # Keypoints are scaled so that the hand spans so many pixels: the losses' pixel constants are meant for 224 px crops.
 WORKING_SIZE_PX = 160.0
+_NO_LIMITS = torch.tensor([-torch.pi, torch.pi])
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class FitSettings:
         orientation_weight: w_ori of S2HAND Eq. 5.
         pose_weight: of the squared distance (in unconstrained angles) from the relaxed hand.
         coupling_weight: of the squared DIP - 2/3 PIP residual.
+        within_limits: keep every angle within the limits of a living hand, and joints that are hinges hinges. Without,
+            all 45 angles are free within half a turn and only ``pose_weight`` holds them: what an L2 prior on a pose
+            vector does.
         shape_weight: of the mean squared shape coefficient (standard deviations).
     """
 
@@ -44,6 +48,7 @@ class FitSettings:
     pose_weight: float = 0.05
     coupling_weight: float = 0.5
     shape_weight: float = 0.2
+    within_limits: bool = True
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class FitProblem:
     target: Float[Tensor, "rows 21 2"]
     confidence: Float[Tensor, "rows 21"]
     camera: PerspectiveCamera
-    free: Bool[Tensor, "15 3"]
+    limits: Float[Tensor, "15 3 2"]
     first_orient: Float[Tensor, "rows 3 3"]
     first_depth: Float[Tensor, "rows"]
     # What is optimised: unconstrained angles, shape, a turn after `first_orient`, and (x/z, y/z, log(z / first z)).
@@ -115,15 +120,15 @@ class FitProblem:
         orient, poses = orient.flatten(0, 1), poses.flatten()
         place, depth = _first_place(*repeat, K, (orient[:, None] @ library.joints_m[poses][..., None])[..., 0])
         anatomy = AnatomicalPose(model).to(model.v_template)
-        free = dof_mask().to(model.v_template.device)
-        unconstrained = unconstrained_from_angles(library.angles[poses], anatomy.limits, margin=0.02)
+        limits = anatomy.limits if settings.within_limits else _NO_LIMITS.to(anatomy.limits).expand(15, 3, 2)
+        unconstrained = unconstrained_from_angles(library.angles[poses], limits, margin=0.02)
         rows = len(poses)
         return cls(
             model,
             anatomy,
             *repeat,
             PerspectiveCamera(K),
-            free,
+            limits,
             orient,
             depth,
             unconstrained.clone().requires_grad_(),
@@ -158,13 +163,13 @@ class FitProblem:
         )
         return (
             alignment
-            + settings.pose_weight * (self.unconstrained.square() * self.free).sum((-1, -2))
+            + settings.pose_weight * self.unconstrained.square().sum((-1, -2))
             + settings.coupling_weight * coupling_residual(angles).square().sum(-1)
             + settings.shape_weight * self.shape.square().sum(-1)
         )
 
     def angles(self) -> Float[Tensor, "rows 15 3"]:
-        return angles_from_unconstrained(self.unconstrained, self.anatomy.limits)
+        return angles_from_unconstrained(self.unconstrained, self.limits)
 
     def orient(self) -> Float[Tensor, "rows 3 3"]:
         return roma.rotvec_to_rotmat(self.turn) @ self.first_orient

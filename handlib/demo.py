@@ -157,24 +157,11 @@ def write_hand(result: "HandReconstruction", index: int, stem: Path, picture: Pa
 def write_overlay(image: "np.ndarray", result: "HandReconstruction", path: Path) -> None:
     """Draw every hand's mesh over the picture, half transparent, and write it as PNG."""
     import numpy as np
-    import torch
     from PIL import Image
 
-    from handlib.camera import PerspectiveCamera
-    from handlib.render import Light, render_mesh
+    from handlib.viz import overlay_mesh
 
-    drawn = image.astype(np.float32) / 255
     # Far hands first, so that near ones lie over them.
     for index in np.argsort(-result.joints[:, 0, 2]).tolist():
-        vertices = torch.from_numpy(result.vertices[index : index + 1])
-        rendered = render_mesh(
-            vertices,
-            torch.from_numpy(np.ascontiguousarray(result.faces_of(index))),
-            PerspectiveCamera(torch.from_numpy(result.intrinsics[index : index + 1])),
-            image.shape[:2],
-            colours=torch.full_like(vertices, 0.75),
-            light=Light.from_vector(torch.tensor([[0.5, 1, 1, 1, 0.6, 1, 1, 1, 0, 0, -1.0]])),
-        )
-        alpha = 0.7 * rendered.silhouette[0, ..., None].numpy()
-        drawn = drawn * (1 - alpha) + rendered.rgb[0].numpy() * alpha
-    Image.fromarray((drawn.clip(0, 1) * 255).astype(np.uint8)).save(path)
+        image = overlay_mesh(image, result.vertices[index], result.faces_of(index), result.intrinsics[index])
+    Image.fromarray(image).save(path)

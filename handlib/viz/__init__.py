@@ -19,6 +19,8 @@ _PLACES = {
     "show_table": "tables",
     "image_with_keypoints": "images",
     "image_grid": "images",
+    "overlay_mesh": "overlay",
+    "mesh_before_picture": "overlay",
     "posable_hand": "posable",
     "explore": "controls",
     "Slider": "controls",

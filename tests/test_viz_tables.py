@@ -23,3 +23,8 @@ def test_a_table_is_shown_with_headings_rounded_numbers_and_dashes(capsys) -> No
 def test_columns_that_do_not_fit_are_refused(columns: dict) -> None:
     with pytest.raises(BadInputError, match="columns"):
         viz.show_table(columns)
+
+
+def test_numbers_stand_on_the_right_and_words_on_the_left():
+    text = tables.table_html(["joint", "limit", "source"], [["mcp", "-45.0", "a book"], ["pip", "–", "another"]], None)
+    assert '<td style="text-align:right">-45.0</td><td style="text-align:left">a book</td>' in text

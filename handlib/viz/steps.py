@@ -71,7 +71,7 @@ def _slider(
         "active": start,
         "steps": steps,
         "currentvalue": {"prefix": f"{label}: " if label else "", "font": {"size": 14}},
-        "pad": {"t": below_px, "l": 12, "r": 12},
+        "pad": {"t": below_px, "l": 32, "r": 32},
         "bgcolor": "var(--hl-grid)",
         "activebgcolor": INK,
         "bordercolor": "var(--hl-grid)",

@@ -26,12 +26,15 @@ def show_table(columns: Mapping[str, Sequence[Any]], *, caption: str | None = No
 
 
 def table_html(headings: Sequence[str] | Mapping[str, Any], rows: Sequence[Sequence[str]], caption: str | None) -> str:
-    """The table as HTML, its headings marked as such for screen readers."""
+    """The table as HTML, its headings marked for screen readers; numbers stand right, words left."""
     above = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in headings)
+    sides = ["right" if all(map(_is_number, column)) else "left" for column in list(zip(*rows, strict=True))[1:]]
     body = "".join(
         f'<tr><th scope="row">{html.escape(first)}</th>'
-        + "".join(f'<td style="text-align:right">{html.escape(cell)}</td>' for cell in rest)
+        + "".join(
+            f'<td style="text-align:{side}">{html.escape(cell)}</td>' for side, cell in zip(sides, rest, strict=True)
+        )
         + "</tr>"
         for first, *rest in rows
     )
@@ -43,6 +46,10 @@ def table_text(headings: Sequence[str] | Mapping[str, Any], rows: Sequence[Seque
     lines = [list(headings), *rows]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def _is_number(cell: str) -> bool:
+    return cell == "–" or cell.replace(",", "").lstrip("+-−").replace(".", "", 1).rstrip("%").isdigit()
 
 
 def _rows(columns: Mapping[str, Sequence[Any]], digits: int) -> list[list[str]]:

@@ -59,7 +59,7 @@ def mesh_before_picture(
     image: UInt8[np.ndarray, "height width 3"],
     intrinsics: Float[np.ndarray, "3 3"],
     *,
-    cells: int = 72,
+    cells: int = 84,
     title: str | None = None,
     height: int = 520,
 ) -> "Figure":
@@ -95,6 +95,8 @@ def mesh_before_picture(
     wall = (rays * (vertices[:, 2].max() + 0.02)).astype(np.float32)
     mean_colours = _block_means(image, columns, rows).reshape(-1, 3)
     figure = mesh_figure(vertices, faces, colours, title=title, height=height)
+    if colours is not None:  # the photograph's own light is in them already
+        figure.data[0].lighting = {"ambient": 0.9, "diffuse": 0.2, "specular": 0.0, "fresnel": 0.0}
     corners = _grid_faces(len(rows), len(columns))
     figure.add_trace(
         go.Mesh3d(
@@ -117,7 +119,7 @@ def _points_around(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Evenly spaced pixel columns and rows around a hand, with a margin, inside the picture."""
     height, width = size
-    margin = 0.25 * np.ptp(pixels, axis=0).max()
+    margin = 0.6 * np.ptp(pixels, axis=0).max()
     low = np.clip(pixels.min(0) - margin, 0, [width - 1, height - 1])
     high = np.clip(pixels.max(0) + margin, 0, [width - 1, height - 1])
     if (high - low).min() < 1:

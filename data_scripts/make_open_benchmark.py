@@ -34,7 +34,7 @@ from handlib.data.open_benchmark import OpenBenchmark
 from handlib.data.photos import require_data
 from handlib.errors import BadInputError, HandlibError
 from handlib.reproduce.digest import folder_digest, library_digest
-from handlib.reproduce.files import atomic_write, disk_full_names
+from handlib.files import atomic_write, disk_full_names
 
 
 def main(

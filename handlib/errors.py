@@ -23,3 +23,7 @@ class MissingExtraError(HandlibError, ImportError):
 
 class UnsafeFileError(HandlibError):
     """A file asks for more than reading numbers, and was refused before any of it ran."""
+
+
+class DiskFullError(HandlibError, OSError):
+    """The disk, or the user's quota on it, has no room for a file that was being written."""

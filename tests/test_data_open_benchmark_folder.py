@@ -15,8 +15,7 @@ from handlib.data import benchmark_folder
 from handlib.data.benchmark_folder import BenchmarkFolder
 from handlib.data.catalogue import data_sources
 from handlib.data.open_benchmark import OpenBenchmark
-from handlib.errors import BadInputError, MissingFileError
-from handlib.reproduce.files import DiskFullError
+from handlib.errors import BadInputError, DiskFullError, MissingFileError
 
 SCRIPT = Path(__file__).parent.parent / "data_scripts" / "make_open_benchmark.py"
 

@@ -15,6 +15,12 @@ HAND = HandDetection(
 )
 
 
+def stored_hand(**changes) -> str:
+    """A detections file of one hand, valid but for the changes."""
+    hand = {"keypoints_px": [[1, 2]] * 21, "confidence": [1] * 21, "side": "left", "side_score": 1} | changes
+    return json.dumps({"format": "handlib-detections-1", "pictures": {"a": [hand]}})
+
+
 def test_round_trip(tmp_path):
     write_detections(tmp_path / "d.json", {"a.jpg": [HAND], "empty.jpg": []}, "by hand 1.0")
     read = read_detections(tmp_path / "d.json")
@@ -22,7 +28,7 @@ def test_round_trip(tmp_path):
     assert np.allclose(read["a.jpg"][0].keypoints_px, HAND.keypoints_px, atol=0.005)
     assert np.allclose(read["a.jpg"][0].confidence, HAND.confidence, atol=5e-5)
     assert (read["a.jpg"][0].side, read["a.jpg"][0].side_score) == ("left", 0.75)
-    assert not list(tmp_path.glob("*.partial"))
+    assert [path.name for path in tmp_path.iterdir()] == ["d.json"]
 
 
 def test_box_is_left_top_right_bottom():
@@ -35,18 +41,24 @@ def test_box_is_left_top_right_bottom():
         "{",
         "[]",
         '{"format": "other", "pictures": {}}',
-        json.dumps(
-            {
-                "format": "handlib-detections-1",
-                "pictures": {"a": [{"keypoints_px": [[0, 0]], "confidence": [1], "side": "left", "side_score": 1}]},
-            }
-        ),
+        stored_hand(keypoints_px=[[0, 0]]),
+        stored_hand(keypoints_px=[[0, float("nan")]] * 21),
+        stored_hand(confidence=[1] * 20),
+        stored_hand(confidence=[float("inf")] * 21),
+        stored_hand(side="both"),
+        stored_hand(side_score=None),
+        "\xff\xd8 a picture instead of a text",
     ],
 )
 def test_bad_files_are_refused(tmp_path, text):
-    (tmp_path / "bad.json").write_text(text)
+    (tmp_path / "bad.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(BadInputError, match=r"bad\.json"):
         read_detections(tmp_path / "bad.json")
+
+
+def test_a_stored_hand_without_faults_is_read(tmp_path):
+    (tmp_path / "good.json").write_text(stored_hand())
+    assert read_detections(tmp_path / "good.json")["a"][0].side == "left"
 
 
 def test_a_missing_file_is_named(tmp_path):

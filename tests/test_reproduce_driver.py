@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 from reproduce_factory import write_notebook
 
-from handlib.errors import MissingExtraError
+from handlib.errors import DiskFullError, MissingExtraError
 from handlib.reproduce import driver, jobs, worker
 from handlib.reproduce.commands import describe_plans
 from handlib.reproduce.driver import NotebookFailedError, execute_plans
-from handlib.reproduce.files import DiskFullError
 from handlib.reproduce.notebooks import find_notebooks
 from handlib.reproduce.plan import make_plans
 
@@ -205,7 +204,7 @@ def test_full_disk_ends_the_build_and_leaves_the_older_copy(tmp_path, monkeypatc
     monkeypatch.setattr(driver, "Job", ScriptedJob)
     if place == "driver":
         monkeypatch.setattr(ScriptedJob, "event", {"event": "done"})
-        monkeypatch.setattr("handlib.reproduce.files.os.fsync", fill)
+        monkeypatch.setattr("handlib.files.os.fsync", fill)
     name = "partial.ipynb" if place == "worker" else "executed/a.ipynb"
     with pytest.raises(DiskFullError, match=f"{name}: the disk is full.*Free some space"):
         execute_plans(book, plans_of(book), show_progress=False)

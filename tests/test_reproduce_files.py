@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from handlib.errors import HandlibError, MissingFileError
+from handlib.errors import DiskFullError, HandlibError, MissingFileError
+from handlib.files import atomic_write
 from handlib.reproduce import digest
-from handlib.reproduce.files import DiskFullError, atomic_write
 
 
 def raise_full(*_args, **_kwargs):
@@ -27,7 +27,7 @@ def test_atomic_write_makes_folders_and_replaces(tmp_path):
 def test_full_disk_keeps_the_old_file_and_names_it(tmp_path, monkeypatch, step):
     path = tmp_path / "result.json"
     atomic_write(path, b"old")
-    monkeypatch.setattr(f"handlib.reproduce.files.os.{step}", raise_full)
+    monkeypatch.setattr(f"handlib.files.os.{step}", raise_full)
     with pytest.raises(DiskFullError, match="result.json.*disk is full.*Free some space") as caught:
         atomic_write(path, b"new")
     assert isinstance(caught.value, HandlibError) and isinstance(caught.value, OSError)
@@ -39,7 +39,7 @@ def test_other_errors_pass_unchanged(tmp_path, monkeypatch):
     def refuse(*_args):
         raise PermissionError("no")
 
-    monkeypatch.setattr("handlib.reproduce.files.os.replace", refuse)
+    monkeypatch.setattr("handlib.files.os.replace", refuse)
     with pytest.raises(PermissionError, match="no"):
         atomic_write(tmp_path / "x", b"1")
     assert list(tmp_path.iterdir()) == []

@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reproduce_factory import ToyRecipe, freeze_library, toy_work
 
-from handlib.errors import BadInputError, MissingFileError
-from handlib.reproduce.files import DiskFullError
+from handlib.errors import BadInputError, DiskFullError, MissingFileError
 from handlib.reproduce.recipe import Recipe, run
 from handlib.reproduce.results import Metric, Outcome, result_path
 from handlib.reproduce.state import read_state, write_state
@@ -154,7 +153,7 @@ def test_killed_and_interrupted_run_resumes_to_the_same_bits(undisturbed, places
 
 @pytest.mark.parametrize("victim", ["00000006.safetensors", "smoke-seed0.json"])
 def test_full_disk_leaves_the_store_whole_and_the_run_resumable(undisturbed, places, monkeypatch, victim):
-    import handlib.reproduce.files as files
+    from handlib import files
 
     sync, seen = os.fsync, []
 

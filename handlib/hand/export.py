@@ -1,10 +1,12 @@
 """Writing a posed hand for other programs: Wavefront OBJ, with vertex colours."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from handlib.errors import BadInputError
+from handlib.files import atomic_write
 
 
 def write_obj(
@@ -19,16 +21,19 @@ def write_obj(
     does in the photograph.
 
     Args:
-        path: the file to write.
+        path: the file to write; missing parent folders are made.
         vertices_m: (V, 3) camera frame (OpenCV axes), metres.
         faces: (F, 3).
         colours: (V, 3) in 0..1, written behind each vertex, where MeshLab and Blender read them.
+
+    Raises:
+        BadInputError: a vertex is not finite, which no viewer reads.
+        DiskFullError: no room; an older file of that name is untouched.
     """
-    path = Path(path)
+    if not np.isfinite(vertices_m).all():
+        raise BadInputError(f"{path}: vertices that are not finite cannot be written: check the pose or the fit before")
     upright = vertices_m * np.array([1, -1, -1])
     rows = upright if colours is None else np.concatenate([upright, np.clip(colours, 0, 1)], axis=1)
     lines = ["v " + " ".join(f"{value:.6f}" for value in row) for row in rows]
     lines += [f"f {a} {b} {c}" for a, b, c in np.asarray(faces) + 1]
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("\n".join(lines) + "\n")
-    os.replace(partial, path)
+    atomic_write(Path(path), ("\n".join(lines) + "\n").encode())

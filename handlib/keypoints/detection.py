@@ -1,7 +1,6 @@
 """What a detector finds, and the JSON file that stores it so that later steps need no detector."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handlib.errors import BadInputError, MissingFileError
+from handlib.files import atomic_write
 
 FORMAT = "handlib-detections-1"
 
@@ -44,8 +44,10 @@ def write_detections(path: str | Path, detections: dict[str, list[HandDetection]
         path: the file to write; an older one is replaced in one step.
         detections: for each picture's name its hands, surest first; an empty list where no hand was found.
         detector: name and version of the detector, for the record.
+
+    Raises:
+        DiskFullError: no room; the older file is untouched.
     """
-    path = Path(path)
     pictures = {
         name: [
             asdict(hand) | {"keypoints_px": _rounded(hand.keypoints_px), "confidence": _rounded(hand.confidence, 4)}
@@ -54,9 +56,7 @@ def write_detections(path: str | Path, detections: dict[str, list[HandDetection]
         for name, hands in detections.items()
     }
     text = json.dumps({"format": FORMAT, "detector": detector, "pictures": pictures}, indent=1) + "\n"
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+    atomic_write(Path(path), text.encode())
 
 
 def read_detections(path: str | Path) -> dict[str, list[HandDetection]]:
@@ -67,7 +67,8 @@ def read_detections(path: str | Path) -> dict[str, list[HandDetection]]:
 
     Raises:
         MissingFileError: there is no such file.
-        BadInputError: it is not such a file, or a hand in it has not 21 keypoints of 2 finite numbers.
+        BadInputError: it is not such a file, or a hand in it has not 21 keypoints of 2 finite numbers, a confidence of
+            each, and a side.
     """
     path = Path(path)
     if not path.is_file():
@@ -77,17 +78,22 @@ def read_detections(path: str | Path) -> dict[str, list[HandDetection]]:
         if stored["format"] != FORMAT:
             raise BadInputError(f"{path} has format {stored['format']!r}, not {FORMAT!r}: detect the pictures again")
         return {name: [_hand(path, name, hand) for hand in hands] for name, hands in stored["pictures"].items()}
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except BadInputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"{path} is not a detections file ({error!r}): detect the pictures again") from error
 
 
 def _hand(path: Path, name: str, stored: dict) -> HandDetection:
     keypoints, confidence = (np.asarray(stored[key], np.float32) for key in ("keypoints_px", "confidence"))
-    if keypoints.shape != (21, 2) or confidence.shape != (21,) or not np.isfinite(keypoints).all():
+    shapes = keypoints.shape, confidence.shape
+    if shapes != ((21, 2), (21,)) or not (np.isfinite(keypoints).all() and np.isfinite(confidence).all()):
         raise BadInputError(
             f"{path}: a hand of {name} has keypoints of shape {keypoints.shape} and confidences of shape "
-            f"{confidence.shape}; expected (21, 2), finite, and (21,): detect the pictures again"
+            f"{confidence.shape}; expected (21, 2) and (21,), finite: detect the pictures again"
         )
+    if stored["side"] not in ("left", "right"):
+        raise BadInputError(f"{path}: a hand of {name} has side {stored['side']!r}; expected 'left' or 'right'")
     return HandDetection(keypoints, confidence, stored["side"], float(stored["side_score"]))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from handlib.errors import HandlibError, MissingExtraError
-from handlib.reproduce.files import atomic_write, disk_full_error
+from handlib.files import atomic_write, disk_full_error
 from handlib.reproduce.jobs import Event, Job, kernel_environment
 from handlib.reproduce.plan import Plan, chapter_results_digest, make_stamp
 

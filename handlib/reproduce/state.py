@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from handlib.errors import BadInputError, MissingFileError
-from handlib.reproduce.files import atomic_write
+from handlib.files import atomic_write
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -7,11 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from handlib.errors import HandlibError
-
-
-class DiskFullError(HandlibError, OSError):
-    """The disk, or the user's quota on it, has no room for a file that was being written."""
+from handlib.errors import DiskFullError
 
 
 @contextlib.contextmanager
@@ -35,9 +31,8 @@ def disk_full_names(path: Path) -> Iterator[None]:
 def disk_full_error(path: Path) -> DiskFullError:
     """The error for a file that found no room; what happened, what is safe, and the way on."""
     return DiskFullError(
-        f"{path}: the disk is full, so this file was not written; everything stored earlier is intact. "
-        "Free some space (checkpoints can move to another disk with HANDLIB_CACHE) and run the same command again: "
-        "it goes on from what is stored."
+        f"{path}: the disk is full, so this file was not written; everything stored earlier is intact. Free some space "
+        "(HANDLIB_CACHE moves a run's checkpoints to another disk) and run the same command again"
     )
 
 

@@ -38,7 +38,7 @@ COMMANDS: dict[str, CommandSource] = {
     "demo": CommandSource("handlib.demo", "Turn photographs of a hand into posed 3D hands."),
     "reproduce": CommandSource("handlib.reproduce.commands", "Execute the book's notebooks."),
     "ledger": CommandSource("handlib.reproduce.ledger_command", "Published numbers beside measured ones."),
-    "data": CommandSource("handlib.data.commands", "List, prepare and check data sets."),
+    "data": CommandSource("handlib.data.commands", "List data sets, and say where they come from."),
     "book": CommandSource("handlib.book.commands", "Build the book's pages from executed notebooks."),
     "doctor": CommandSource("handlib.doctor", "Say what is installed and what is missing."),
 }
@@ -69,10 +69,13 @@ class LazyGroup(TyperGroup):
             typer.echo(f"\nhandlib: interrupted; no unfinished file is left. To go on: {resume}", err=True)
             raise typer.Exit(130) from error
         except OSError as error:
-            if _wants_traceback(ctx) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            # Without a file's name it is more likely a fault of ours, which needs its traceback.
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if _wants_traceback(ctx) or not (full or error.filename):
                 raise
+            reason = "the disk is full: free some space and run this again" if full else _explain(error)
             place = f"{error.filename}: " if error.filename else ""
-            typer.echo(f"handlib: error: {place}the disk is full: free some space and run this again", err=True)
+            typer.echo(f"handlib: error: {place}{reason}", err=True)
             raise typer.Exit(1) from error
 
 
@@ -118,6 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: without the program's name; the process's own by default.
     """
     app(args=None if arguments is None else list(arguments), prog_name="handlib")
+
+
+def _explain(error: OSError) -> str:
+    """What the system says of a file or folder, and the way on."""
+    remedy = "check the permissions, or choose another place"
+    if not isinstance(error, PermissionError) and error.errno != errno.EROFS:
+        remedy = "check the name, or choose another place"
+    return f"{error.strerror}: {remedy}"
 
 
 def _wants_traceback(ctx: Any) -> bool:

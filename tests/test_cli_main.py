@@ -95,6 +95,33 @@ def test_a_full_disk_anywhere_is_said(command):
     assert done.stderr == "handlib: error: mesh.obj: the disk is full: free some space and run this again\n"
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (errno.EACCES, "check the permissions"),
+        (errno.EROFS, "check the permissions"),
+        (errno.EEXIST, "check the name"),
+        (errno.ENOTDIR, "check the name"),
+    ],
+)
+def test_what_the_system_refuses_is_named_with_a_remedy(command, code, remedy):
+    def fail():
+        raise OSError(code, os.strerror(code), "results/hand.obj")
+
+    done = command(fail)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"handlib: error: results/hand.obj: {os.strerror(code)}: {remedy}")
+    assert done.stderr.count("\n") == 1
+    assert isinstance(command(fail, before=["--debug"]).exception, OSError)
+
+
+def test_a_system_error_about_no_file_keeps_its_traceback(command):
+    def fail():
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    assert isinstance(command(fail).exception, OSError)
+
+
 def test_ctrl_c_leaves_with_130_and_says_how_to_go_on(command, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["handlib", "try", "--profile", "full run"])
 

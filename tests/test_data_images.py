@@ -1,5 +1,7 @@
 """Pictures of every kind become 8-bit RGB, or are refused with a reason."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,6 +74,29 @@ def test_what_is_no_picture_is_named(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(MissingFileError, match=r"gone\.png"):
         read_image(tmp_path / "gone.png")
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    Image.fromarray(RGB).save(tmp_path / "locked.png")
+
+    def refuse(_path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("handlib.data.images.Image.open", refuse)
+    with pytest.raises(BadInputError, match=r"locked\.png may not be read: check its permissions"):
+        read_image(tmp_path / "locked.png")
+
+
+def test_a_large_picture_is_read_without_a_detour_through_floats(tmp_path):
+    large = np.zeros((2000, 2000, 3), np.uint8)
+    large[0, 0] = RGB[0, 0]
+    Image.fromarray(large).save(tmp_path / "large.png")
+    tracemalloc.start()
+    read = read_image(tmp_path / "large.png")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(read, large) and read.flags.writeable
+    assert peak < 4 * large.nbytes
 
 
 def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path, monkeypatch):

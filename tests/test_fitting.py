@@ -4,10 +4,10 @@ import pytest
 import roma
 import torch
 
-from handlib.camera import PerspectiveCamera
+from handlib.camera import PerspectiveCamera, WeakPerspectiveCamera
 from handlib.errors import BadInputError
 from handlib.fitting import FitSettings, PoseLibrary, fit_to_keypoints
-from handlib.fitting.fit import assumed_camera
+from handlib.fitting.fit import assumed_camera, check_arguments
 from handlib.fitting.pose_library import as_complex, fibonacci_sphere, look_from, signature
 from handlib.hand import HandModel
 from handlib.hand.anatomy import AnatomicalPose
@@ -75,6 +75,8 @@ def test_the_returned_mesh_is_the_one_of_the_returned_parameters(model, library,
     mesh = model(pose, fit.shape, fit.global_orient, fit.translation)
     assert torch.allclose(mesh.vertices, fit.vertices, atol=1e-5) and torch.allclose(mesh.joints, fit.joints, atol=1e-5)
     assert torch.equal(fit.energy, fit.start_energies.amin(1))
+    kept = fit.start_joints[torch.arange(6), fit.start_energies.argmin(1)]
+    assert torch.allclose(kept, fit.joints, atol=1e-5)
 
 
 def test_hands_of_a_batch_do_not_touch_each_other(model, library, hands):
@@ -162,6 +164,39 @@ def test_bad_input_is_named(model, library):
         fit_to_keypoints(model, keypoints, torch.zeros(2, 21), library=library)
     with pytest.raises(BadInputError, match="starts and steps"):
         fit_to_keypoints(model, keypoints, library=library, settings=FitSettings(starts=0))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"keypoints_px": torch.zeros(2, 20, 2)}, r"shape \(2, 20, 2\) and confidence \(2, 21\)"),
+        ({"confidence": torch.ones(3, 21)}, r"confidence \(3, 21\)"),
+        ({"keypoints_px": torch.zeros(2, 21, 2, dtype=torch.float64)}, "float64.*one float type"),
+        ({"confidence": torch.full((2, 21), 80.0)}, "runs from 80 to 80: expected 0..1"),
+        ({"confidence": -torch.ones(2, 21)}, "runs from -1 to -1"),
+        ({"confidence": torch.tensor([1.0, torch.nan])[:, None].expand(2, 21)}, r"not finite \(hands \[1\]\)"),
+        ({"camera": PerspectiveCamera(torch.eye(3).expand(3, 3, 3))}, "batch of 3 PerspectiveCamera.*2 hands"),
+        ({"camera": WeakPerspectiveCamera(torch.ones(1), torch.zeros(1, 2))}, "WeakPerspectiveCamera"),
+        ({"settings": FitSettings(steps=0)}, "at least 1"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused_before_it_is_tried(model, change, reason):
+    good = {
+        "model": model,
+        "keypoints_px": torch.arange(84.0).reshape(2, 21, 2),
+        "confidence": torch.ones(2, 21),
+        "camera": PerspectiveCamera(torch.eye(3)[None]),
+        "settings": FitSettings(),
+    }
+    check_arguments(**good)
+    with pytest.raises(BadInputError, match=reason):
+        check_arguments(**(good | change))
+
+
+def test_more_starts_than_entries_are_refused(library, hands):
+    joints, camera = hands
+    with pytest.raises(BadInputError, match="1 to 4096"):
+        library.nearest(camera.project(joints), torch.ones(len(joints), 21), 4097)
 
 
 def test_without_limits_fingers_bend_as_no_hand_does(model, library, hands):

@@ -65,6 +65,7 @@ class FitResult:
         joints_2d_px: (batch, 21, 2) the joints, projected.
         camera: the camera that was used, given or assumed.
         energy: (batch,) of the kept start; (batch, starts) in ``start_energies``.
+        start_joints: (batch, starts, 21, 3) where every start ended.
     """
 
     angles: Float[Tensor, "batch 15 3"]
@@ -77,6 +78,7 @@ class FitResult:
     camera: PerspectiveCamera
     energy: Float[Tensor, "batch"]
     start_energies: Float[Tensor, "batch starts"]
+    start_joints: Float[Tensor, "batch starts 21 3"]
 
 
 @dataclass
@@ -207,6 +209,7 @@ class FitProblem:
             camera=camera,
             energy=energies.amin(1),
             start_energies=energies,
+            start_joints=self.joints().unflatten(0, energies.shape),
         )
 
 

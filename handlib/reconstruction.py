@@ -8,19 +8,18 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Num, Shaped, UInt8
 
 from handlib.camera import PerspectiveCamera
 from handlib.crops import mirror_pixels
+from handlib.data.images import as_rgb8
 from handlib.errors import BadInputError
 from handlib.fitting import FitResult, FitSettings, fit_to_keypoints
 from handlib.fitting.vertex_colours import sample_vertex_colours
 from handlib.hand import HandModel
-from handlib.keypoints import detect_hands
+from handlib.keypoints import find_hands
 
 Side = Literal["left", "right"]
-# Detectors look for a hand in its surroundings: a tight crop is tried again with so much of its size added around it.
-PADDING = 0.4
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,8 @@ class HandReconstruction:
 
 
 def reconstruct(
-    images: UInt8[np.ndarray, "batch height width 3"],
-    keypoints: Float[np.ndarray, "keypoint_batch points coordinates"] | None = None,
+    images: Shaped[np.ndarray, "batch *picture"] | Sequence[np.ndarray],
+    keypoints: Num[np.ndarray, "*keypoint_batch points coordinates"] | None = None,
     checkpoint: str | Path | None = None,
     side: str | Sequence[str] = "right",
     *,
@@ -71,9 +70,11 @@ def reconstruct(
     :func:`handlib.fitting.fit_to_keypoints`.
 
     Args:
-        images: (N, H, W, 3) RGB, 0..255; one hand each.
-        keypoints: (N, 21, 2) pixels, or (N, 21, 3) with a confidence in 0..1 as third number. Detected if not given,
-            which needs the extra ``detect``.
+        images: (N, H, W, 3) RGB, uint8; one hand each. Floats in 0..1, 16-bit, grey and transparent pictures are
+            converted. That a picture is BGR, as ``cv2.imread`` gives it, cannot be seen from its numbers: the hand is
+            then found less surely and has a blue texture; turn the channels round with ``image[..., ::-1]``.
+        keypoints: (N, 21, 2) pixels, or (N, 21, 3) with a confidence in 0..1 as third number, 0 for a joint that was
+            not found. Detected if not given, which needs the extra ``detect``.
         checkpoint: for trained networks; this version has none, and refuses one.
         side: which hand the pictures show, one for all or one for each. "auto" fits both and keeps the one that
             explains the keypoints with less energy: a flat hand does not tell, a bent finger does.
@@ -86,7 +87,8 @@ def reconstruct(
         one hand a picture, in the pictures' order.
 
     Raises:
-        BadInputError: empty batch, wrong shapes or types, a picture in which no hand was found (named by index).
+        BadInputError: empty batch, wrong shapes, types or ranges, pictures of several sizes, NaN, fewer than 4 joints
+            with confidence, a picture in which no hand was found (named by index).
         MissingExtraError: no keypoints, and no detector is installed.
 
     Example:
@@ -98,8 +100,7 @@ def reconstruct(
         raise BadInputError(
             f"checkpoint={checkpoint}: this version fits keypoints and reads no checkpoint; leave it out"
         )
-    if len(images) == 0:
-        raise BadInputError("images is an empty batch: there is no hand to reconstruct")
+    images = _pictures(images)
     sides = _sides(side, len(images))
     points, confidence = detect_keypoints(images) if keypoints is None else _split_confidence(keypoints, len(images))
     width = images.shape[2]
@@ -126,34 +127,46 @@ def detect_keypoints(
         BadInputError: names the pictures in which no hand was found.
         MissingExtraError: no detector is installed.
     """
-    found, empty = [], []
-    for index, image in enumerate(images):
-        hands = detect_hands(image, max_hands=1)
-        border = round(PADDING * max(image.shape[:2]))
-        if not hands:
-            padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="edge")
-            hands = detect_hands(padded, max_hands=1, min_confidence=0.1)
-            hands = [(hand.keypoints_px - border, hand.confidence) for hand in hands]
-        else:
-            hands = [(hand.keypoints_px, hand.confidence) for hand in hands]
-        if hands:
-            found.append(hands[0])
-        else:
-            empty.append(index)
-    if empty:
+    found = [find_hands(image, max_hands=1) for image in images]
+    if empty := [index for index, hands in enumerate(found) if not hands]:
         named = ", ".join(map(str, empty[:10])) + (" ..." if len(empty) > 10 else "")
         raise BadInputError(
             f"no hand was found in {len(empty)} of {len(images)} pictures (index {named}): leave them out, crop nearer "
             "to the hand, or give keypoints of your own"
         )
-    points, confidence = (torch.from_numpy(np.stack(part)).float() for part in zip(*found, strict=True))
-    return points, confidence
+    points = np.stack([hands[0].keypoints_px for hands in found])
+    confidence = np.stack([hands[0].confidence for hands in found])
+    return torch.from_numpy(points), torch.from_numpy(confidence)
 
 
 @cache
 def default_model() -> HandModel:
     """The open right hand, loaded once."""
     return HandModel.load("open")
+
+
+def _pictures(images: Shaped[np.ndarray, "batch *picture"] | Sequence[np.ndarray]) -> np.ndarray:
+    """Any batch of pictures as (N, H, W, 3), 8-bit RGB."""
+    if isinstance(images, str | Path) or not hasattr(images, "__len__"):
+        raise BadInputError(
+            f"images is a {type(images).__name__}: expected pictures as an array (N, H, W, 3); "
+            "handlib.data.read_image(path)[None] makes one of a file"
+        )
+    if len(images) == 0:
+        raise BadInputError("images is an empty batch: there is no hand to reconstruct")
+    shape = np.shape(images[0])
+    if len(shape) == 2 and shape[-1] in (3, 4):
+        raise BadInputError(
+            f"images has shape {np.shape(images)}: expected a batch (N, H, W, 3); one picture is image[None]"
+        )
+    pictures = [as_rgb8(np.asarray(image)) for image in images]
+    sizes = {picture.shape[:2] for picture in pictures}
+    if len(sizes) > 1:
+        raise BadInputError(
+            f"images are of {len(sizes)} sizes, such as {' and '.join(map(str, sorted(sizes)[:2]))}: "
+            "scale them to one size, or reconstruct them one by one"
+        )
+    return np.stack(pictures)
 
 
 def _sides(side: str | Sequence[str], count: int) -> tuple[str, ...]:
@@ -166,18 +179,19 @@ def _sides(side: str | Sequence[str], count: int) -> tuple[str, ...]:
 
 
 def _split_confidence(keypoints: np.ndarray, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    if keypoints.shape[:2] != (count, 21) or keypoints.shape[2] not in (2, 3):
+    keypoints = np.asarray(keypoints)
+    if keypoints.shape not in ((count, 21, 2), (count, 21, 3)):
         raise BadInputError(
             f"keypoints has shape {keypoints.shape}: expected ({count}, 21, 2) pixels, or (..., 3) with a confidence"
         )
-    points = torch.as_tensor(np.ascontiguousarray(keypoints), dtype=torch.float32)
+    points = torch.from_numpy(np.array(keypoints, np.float32))
     return points[..., :2], points[..., 2] if points.shape[2] == 3 else torch.ones(points.shape[:2])
 
 
 def _intrinsics(intrinsics: np.ndarray, count: int) -> torch.Tensor:
     if intrinsics.shape != (count, 3, 3):
         raise BadInputError(f"intrinsics has shape {intrinsics.shape}: expected ({count}, 3, 3), one a picture")
-    return torch.as_tensor(intrinsics, dtype=torch.float32)
+    return torch.from_numpy(np.array(intrinsics, np.float32))
 
 
 def _mirror_cameras_where(left: torch.Tensor, K: torch.Tensor, width: int) -> torch.Tensor:

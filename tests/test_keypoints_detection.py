@@ -1,6 +1,7 @@
 """Stored detections round-trip, bad files are refused, and the detector does what the stored file says."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,14 @@ import pytest
 from handlib.data.images import read_image
 from handlib.data.photos import PACKAGED_PHOTOS, PhotoSet, data_folder, packaged_photos
 from handlib.errors import BadInputError, MissingExtraError, MissingFileError
-from handlib.keypoints import HandDetection, detect_hands, mediapipe_detector, read_detections, write_detections
+from handlib.keypoints import (
+    HandDetection,
+    detect_hands,
+    find_hands,
+    mediapipe_detector,
+    read_detections,
+    write_detections,
+)
 
 HAND = HandDetection(
     np.arange(42, dtype=np.float32).reshape(21, 2), np.linspace(0, 1, 21, dtype=np.float32), "left", 0.75
@@ -99,6 +107,21 @@ def test_the_detector_finds_what_is_stored_and_nothing_in_noise():
     (found,) = detect_hands(read_image(photo))
     assert np.linalg.norm(found.keypoints_px - stored.keypoints_px, axis=-1).mean() < 3
     assert detect_hands(np.zeros((128, 128, 3), np.uint8)) == []
+
+
+def test_a_hand_that_fills_the_picture_is_sought_again_with_a_border(monkeypatch):
+    asked = []
+
+    def find(image, *, max_hands, min_confidence=0.3):
+        asked.append((image.shape, min_confidence))
+        return [replace(HAND, keypoints_px=HAND.keypoints_px + [20, 20])] * max_hands if image.shape[0] > 40 else []
+
+    monkeypatch.setattr(mediapipe_detector, "detect_hands", find)
+    found = find_hands(np.zeros((40, 50, 3), np.uint8), max_hands=2)
+    assert asked == [((40, 50, 3), 0.3), ((80, 90, 3), 0.1)]
+    assert len(found) == 2 and np.array_equal(found[0].keypoints_px, HAND.keypoints_px)
+    assert found[0].side == HAND.side
+    assert len(find_hands(np.zeros((60, 50, 3), np.uint8), max_hands=1)) == 1 and len(asked) == 3
 
 
 def test_a_mirrored_photograph_gives_mirrored_keypoints_and_the_other_hand():

@@ -113,6 +113,13 @@ def test_texture_is_read_off_the_picture():
         ({"side": ["left"]}, "each of the 3 pictures"),
         ({"keypoints": np.zeros((3, 16, 2), np.float32)}, r"\(3, 21, 2\)"),
         ({"intrinsics": np.zeros((1, 3, 3), np.float32)}, "one a picture"),
+        ({"keypoints": np.zeros((21, 2), np.float32)}, r"\(21, 2\): expected \(3, 21, 2\)"),
+        ({"keypoints": np.full((3, 21, 2), np.nan, np.float32)}, "not finite"),
+        ({"keypoints": np.zeros((3, 21, 3), np.float32)}, "fewer than 4 joints with confidence"),
+        ({"images": np.zeros((40, 50, 3), np.uint8)}, r"one picture is image\[None\]"),
+        ({"images": np.zeros((3, 3, 40, 50), np.uint8)}, "channels last"),
+        ({"images": np.full((3, 40, 50, 3), 200.0, np.float32)}, "divide 0..255 values by 255"),
+        ({"images": [np.zeros((40, 50, 3), np.uint8), np.zeros((50, 40, 3), np.uint8)]}, "of 2 sizes"),
     ],
 )
 def test_bad_input_is_named(photographs, arguments, reason):
@@ -121,8 +128,31 @@ def test_bad_input_is_named(photographs, arguments, reason):
         handlib.reconstruct(**({"images": images, "keypoints": keypoints} | arguments))
 
 
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda images: images / np.float32(255),
+        lambda images: images.astype(np.uint16) * 257,
+        lambda images: list(images),
+        lambda images: np.concatenate([images, np.full_like(images[..., :1], 255)], -1),
+        lambda images: np.ascontiguousarray(images[:, :, ::-1])[:, :, ::-1],
+    ],
+    ids=["float 0..1", "16 bit", "list", "opaque RGBA", "a view with negative strides"],
+)
+def test_pictures_of_every_kind_give_the_same_hand(photographs, hands, convert):
+    images, keypoints = photographs
+    same = handlib.reconstruct(convert(images), keypoints, side="auto", settings=QUICK)
+    assert np.array_equal(same.joints, hands.joints) and np.array_equal(same.texture, hands.texture)
+
+
+def test_grey_pictures_have_a_grey_texture(photographs):
+    images, keypoints = photographs
+    grey = handlib.reconstruct(images[:1, ..., 1], keypoints[:1], side="left", settings=QUICK)
+    assert grey.texture.std() > 0.05 and np.ptp(grey.texture, axis=-1).max() < 1e-6
+
+
 def test_pictures_without_a_hand_are_named_by_index(photographs, monkeypatch):
-    monkeypatch.setattr("handlib.reconstruction.detect_hands", lambda image, **_: [])
+    monkeypatch.setattr(mediapipe_detector, "detect_hands", lambda image, **_: [])
     with pytest.raises(BadInputError, match=r"no hand was found in 3 of 3 pictures \(index 0, 1, 2\)"):
         handlib.reconstruct(photographs[0])
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from handlib.camera import PerspectiveCamera
+from handlib.camera import Camera, PerspectiveCamera
 from handlib.errors import BadInputError
 from handlib.fitting.pose_library import PoseLibrary
 from handlib.fitting.problem import FitProblem, FitResult, FitSettings, keypoint_extent
@@ -50,13 +50,15 @@ def fit_to_keypoints(
         the fit with the least energy of each hand.
 
     Raises:
-        BadInputError: no hand at all, NaN, wrong shapes, fewer than 4 joints with confidence, or a PCA model.
+        BadInputError: no hand at all, NaN, wrong shapes or types, confidence outside 0..1, fewer than 4 joints with
+            confidence, a camera without perspective or for another batch, more starts than the library has entries, or
+            a PCA model.
 
     Source: energy of S2HAND Eq. 5 with anatomical limits (Spurr et al. 2020, https://arxiv.org/abs/2003.09282).
     """
     settings = settings or FitSettings()
     confidence = torch.ones_like(keypoints_px[..., 0]) if confidence is None else confidence
-    _check(model, keypoints_px, confidence, settings)
+    check_arguments(model, keypoints_px, confidence, camera, settings)
     camera = assumed_camera(keypoints_px, confidence) if camera is None else camera
     library = default_library(model) if library is None else library
     problem = FitProblem.start(model, keypoints_px, confidence, camera, library, settings)
@@ -81,17 +83,44 @@ def default_library(model: HandModel) -> PoseLibrary:
     return PoseLibrary.build(model, AnatomicalPose(model).to(model.v_template).to_axis_angle(angles), angles)
 
 
-def _check(model: HandModel, keypoints_px: Tensor, confidence: Tensor, settings: FitSettings) -> None:
+def check_arguments(
+    model: HandModel,
+    keypoints_px: Tensor,
+    confidence: Tensor,
+    camera: Camera | None,
+    settings: FitSettings,
+) -> None:
+    """Refuse what cannot be fitted: the errors of :func:`fit_to_keypoints`."""
     if model.pose_space != "axis_angle":
         raise BadInputError("fitting needs a hand loaded with pose_space='axis_angle': its joints are bent one by one")
-    if len(keypoints_px) == 0:
+    count = len(keypoints_px)
+    if keypoints_px.shape != (count, 21, 2) or confidence.shape != (count, 21):
+        raise BadInputError(
+            f"keypoints_px has shape {tuple(keypoints_px.shape)} and confidence {tuple(confidence.shape)}: expected "
+            "(batch, 21, 2) and (batch, 21)"
+        )
+    if {keypoints_px.dtype, confidence.dtype} != {model.v_template.dtype}:
+        raise BadInputError(
+            f"keypoints_px is {keypoints_px.dtype}, confidence {confidence.dtype} and the hand "
+            f"{model.v_template.dtype}: give all three one float type"
+        )
+    if camera is not None and (not isinstance(camera, PerspectiveCamera) or len(camera) not in (1, count)):
+        raise BadInputError(
+            f"camera is a batch of {len(camera)} {type(camera).__name__}: expected a PerspectiveCamera, one for all or "
+            f"one for each of the {count} hands"
+        )
+    if count == 0:
         raise BadInputError("keypoints_px is an empty batch: there is no hand to fit")
     if not (torch.isfinite(keypoints_px).all() and torch.isfinite(confidence).all()):
-        bad = (~torch.isfinite(keypoints_px).all(-1).all(-1)).nonzero().flatten().tolist()
+        finite = torch.isfinite(keypoints_px).all(-1) & torch.isfinite(confidence)
+        bad = (~finite.all(-1)).nonzero().flatten().tolist()
         raise BadInputError(
             f"keypoints_px or confidence is not finite (hands {bad[:5]}): give joints that were not found confidence 0 "
             "and any finite place"
         )
+    if confidence.amin() < 0 or confidence.amax() > 1:
+        low, high = float(confidence.amin()), float(confidence.amax())
+        raise BadInputError(f"confidence runs from {low:g} to {high:g}: expected 0..1; divide percentages by 100")
     few = ((confidence > 0).sum(-1) < 4).nonzero().flatten().tolist()
     if few:
         raise BadInputError(f"hands {few[:5]} have fewer than 4 joints with confidence: too few to fit a hand to")

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
+from handlib.errors import BadInputError
 from handlib.hand.model import HandModel
 
 _BLOCK = 128
@@ -77,7 +78,12 @@ class PoseLibrary:
         Returns:
             the poses' rows in ``angles``, and the rotations from the model to the camera frame, the turn about the
             optical axis included.
+
+        Raises:
+            BadInputError: more starts are asked for than there are entries, or none.
         """
+        if not 1 <= starts <= len(self.signatures):
+            raise BadInputError(f"starts is {starts}: expected 1 to {len(self.signatures)}, the library's entries")
         # A block at a time: a batch of hands against every entry would fill the memory.
         blocks = [
             self._nearest(points, trust, starts)

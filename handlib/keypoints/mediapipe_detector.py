@@ -6,6 +6,8 @@ confidence. What it gets wrong is a page of the book.
 
 import importlib
 import os
+import warnings
+from dataclasses import replace
 from functools import cache
 from types import ModuleType
 
@@ -15,6 +17,8 @@ from jaxtyping import UInt8
 from handlib.errors import BadInputError, MissingExtraError
 from handlib.keypoints.detection import HandDetection
 
+# A picture without a hand is tried again with so much of its size added on each side.
+BORDER = 0.4
 # mediapipe names hands as in a mirrored selfie; a photograph that is not mirrored shows the other hand.
 _UNMIRRORED_SIDE = {"Left": "right", "Right": "left"}
 
@@ -46,7 +50,10 @@ def detect_hands(
         raise BadInputError(f"a picture of {image.shape[1]} x {image.shape[0]} px is too small to find a hand in")
     if max_hands < 1 or not 0 <= min_confidence <= 1:
         raise BadInputError(f"max_hands is at least 1 and min_confidence in 0..1, not {max_hands} and {min_confidence}")
-    found = _hands_graph(max_hands, min_confidence).process(np.ascontiguousarray(image))
+    with warnings.catch_warnings():
+        # mediapipe calls protobuf in a way that protobuf will drop: nothing that a reader could do about.
+        warnings.filterwarnings("ignore", message=r"SymbolDatabase\.GetPrototype", category=UserWarning)
+        found = _hands_graph(max_hands, min_confidence).process(np.ascontiguousarray(image))
     if not found.multi_hand_landmarks:
         return []
     hands = [
@@ -54,6 +61,20 @@ def detect_hands(
         for landmarks, handedness in zip(found.multi_hand_landmarks, found.multi_handedness, strict=True)
     ]
     return sorted(hands, key=lambda hand: -hand.side_score)
+
+
+def find_hands(image: UInt8[np.ndarray, "height width 3"], *, max_hands: int = 2) -> list[HandDetection]:
+    """Find the hands in a picture that is believed to show one: where none is found, try again with a border around it.
+
+    Detectors look for a hand in its surroundings and miss one that fills the picture. Arguments, return value and
+    errors as for :func:`detect_hands`; the second try takes hands of a score down to 0.1.
+    """
+    if hands := detect_hands(image, max_hands=max_hands):
+        return hands
+    border = round(BORDER * max(image.shape[:2]))
+    padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="edge")
+    hands = detect_hands(padded, max_hands=max_hands, min_confidence=0.1)
+    return [replace(hand, keypoints_px=hand.keypoints_px - np.float32(border)) for hand in hands]
 
 
 def detector_name() -> str:

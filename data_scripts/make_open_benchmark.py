@@ -33,8 +33,8 @@ from handlib.data.benchmark_folder import (
 from handlib.data.open_benchmark import OpenBenchmark
 from handlib.data.photos import require_data
 from handlib.errors import BadInputError, HandlibError
-from handlib.reproduce.digest import folder_digest, library_digest
 from handlib.files import atomic_write, disk_full_names
+from handlib.reproduce.digest import folder_digest, library_digest
 
 
 def main(

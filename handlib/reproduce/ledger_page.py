@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from handlib.reproduce.equations import Equation, RegisteredEquation, equation_register
 from handlib.files import atomic_write
+from handlib.reproduce.equations import Equation, RegisteredEquation, equation_register
 from handlib.reproduce.ledger import judge_claims, load_comparable, make_ledger
 from handlib.reproduce.ledger_text import escape_markdown, ledger_markdown
 from handlib.reproduce.places import checkout_folder

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from handlib.errors import BadInputError, MissingFileError
-from handlib.reproduce.digest import digest_json
 from handlib.files import atomic_write
+from handlib.reproduce.digest import digest_json
 from handlib.reproduce.profiles import read_profile
 from handlib.reproduce.registry_file import check_fields, check_text
 

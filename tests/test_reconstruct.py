@@ -1,6 +1,8 @@
 """The front door and ``handlib demo``: real photographs in, 3D hands out, with or without a detector."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import handlib
+from handlib import files
 from handlib.camera import PerspectiveCamera
 from handlib.cli import app
 from handlib.data.images import read_image
@@ -184,17 +187,123 @@ def test_demo_writes_mesh_overlay_and_numbers(tmp_path):
         overlay = read_image(tmp_path / "out" / f"{photo.stem}-overlay.png")
         assert overlay.shape == read_image(photo).shape
         assert not np.array_equal(overlay, read_image(photo))
-    assert not list((tmp_path / "out").glob("*.partial"))
+    assert len(list((tmp_path / "out").iterdir())) == 3 * len(packaged_photos())
 
 
-def test_demo_names_what_it_skips_and_fails_only_if_nothing_is_left(tmp_path, monkeypatch):
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch):
+    """A caller of the demo on the packaged photographs with quick fits; counts the fits."""
+    fits, real = [], handlib.reconstruct
+
+    def quick(*arguments, **options):
+        fits.append(1)
+        return real(*arguments, **options, settings=FitSettings(starts=1, steps=2))
+
+    monkeypatch.setattr("handlib.reconstruction.reconstruct", quick)
+
+    def call(*more, out="out", photos=(PACKAGED_PHOTOS,)):
+        fits.clear()
+        arguments = ["demo", *map(str, photos), "--out", str(tmp_path / out), "--keypoints", str(STORED), *more]
+        return CliRunner().invoke(app, arguments), len(fits)
+
+    return call
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
+def test_an_interrupted_demo_keeps_what_is_done_and_goes_on_to_the_same_files(demo, tmp_path, monkeypatch, end):
+    demo(out="whole")
+    real, calls = files.os.replace, []
+
+    def stop_in_the_second_picture(*arguments):
+        calls.append(1)
+        if len(calls) == 5:
+            raise end
+        real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", stop_in_the_second_picture)
+        done, _ = demo()
+    assert done.exit_code == (130 if end is KeyboardInterrupt else 1)
+    assert ("interrupted" if end is KeyboardInterrupt else "disk is full") in done.output
+    whole, partly = contents(tmp_path / "whole"), contents(tmp_path / "out")
+    assert len(partly) == 4 and partly == {name: whole[name] for name in partly}, "whole files only"
+    done, fits = demo()
+    assert (done.exit_code, fits) == (0, 2), "the first picture is not fitted again"
+    assert contents(tmp_path / "out") == whole
+    assert demo()[1] == 0
+    assert demo("--side", "right")[1] == 3, "other options are another question"
+    assert json.loads(next((tmp_path / "out").glob("*.json")).read_text())["side"] == "right"
+
+
+def test_demo_does_a_changed_picture_again(demo, tmp_path):
+    photo = tmp_path / packaged_photos()[0].name
+    photo.write_bytes(packaged_photos()[0].read_bytes())
+    assert [demo(photos=[photo])[1] for _ in range(2)] == [1, 0]
+    Image.fromarray(read_image(photo)[::-1]).save(photo)
+    assert demo(photos=[photo])[1] == 1
+
+
+def test_demo_removes_hands_that_an_earlier_run_found_more(tmp_path):
+    photo = packaged_photos()[0]
+    hand = read_detections(STORED)[photo.name][0]
+    write_detections(tmp_path / "two.json", {photo.name: [hand, hand]}, "by hand")
+    for most in (2, 1):
+        arguments = ["demo", str(photo), "--out", str(tmp_path / "out"), "--keypoints", str(tmp_path / "two.json")]
+        assert CliRunner().invoke(app, [*arguments, "--max-hands", str(most)]).exit_code == 0
+        assert len(list((tmp_path / "out").iterdir())) == 2 * most + 1
+
+
+def test_demo_refuses_two_pictures_that_would_write_the_same_files(demo, tmp_path):
+    for name in ("a.png", "a.jpg"):
+        Image.new("RGB", (32, 32)).save(tmp_path / name)
+    done, fits = demo(photos=[tmp_path])
+    assert (done.exit_code, fits) == (1, 0) and "would both write a-overlay.png" in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_demo_takes_no_overlay_for_a_picture(demo, tmp_path):
+    photo = tmp_path / packaged_photos()[0].name
+    photo.write_bytes(packaged_photos()[0].read_bytes())
+    for _ in range(2):
+        done, _ = demo("--max-hands", "1", photos=[tmp_path], out=".")
+        assert "1 hands from 1 of 1 pictures" in done.output
+
+
+def test_demo_asks_for_a_missing_package_once(tmp_path, monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(mediapipe_detector.importlib, "import_module", missing)
+    mediapipe_detector._hands_graph.cache_clear()
+    done = CliRunner().invoke(app, ["demo", str(PACKAGED_PHOTOS), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 1 and done.output.count("handlib[detect]") == 1
+
+
+def test_demo_says_in_one_line_that_the_results_have_no_place(demo, tmp_path):
+    (tmp_path / "out").write_text("in the way")
+    done, fits = demo()
+    assert (done.exit_code, fits) == (1, 0) and "out: File exists" in done.stderr
+
+
+def test_demo_keeps_good_work_beside_a_bad_picture(demo, tmp_path):
+    (tmp_path / "broken.jpg").write_text("no picture")
+    done, _ = demo(photos=[tmp_path / "broken.jpg", tmp_path / "gone.jpg", packaged_photos()[0]])
+    assert done.exit_code == 1 and "1 hands from 1 of 3 pictures" in done.stdout
+    assert "broken.jpg is not a picture" in done.stderr and "no picture at" in done.stderr
+    assert len(contents(tmp_path / "out")) == 3
+
+
+def test_demo_fails_if_no_picture_has_a_hand(tmp_path, monkeypatch):
     (tmp_path / "broken.jpg").write_text("no picture")
     Image.new("L", (200, 160), 128).save(tmp_path / "grey.png")
     monkeypatch.setattr(mediapipe_detector, "detect_hands", lambda image, **_: [])
-    monkeypatch.setattr("handlib.keypoints.detect_hands", lambda image, **_: [])
     result = CliRunner().invoke(app, ["demo", str(tmp_path), "--out", str(tmp_path / "out")])
     assert result.exit_code == 1
-    for part in ("broken.jpg is not a picture", "no hand was found in", "grey.png", "any of 2 pictures"):
+    for part in ("broken.jpg is not a picture", "no hand was found in", "grey.png", "none of 2 pictures"):
         assert part in result.output
 
 

@@ -224,7 +224,7 @@ def score(
     aligned_mm = 1000 * metrics.point_errors(metrics.procrustes_rigid(predicted, true), true)
     by_hand = aligned_mm.mean(1)
     shuffled = metrics.mpjpe(np.roll(predicted, 1, axis=0), true, alignment="procrustes_rigid")
-    pck = metrics.pck(aligned_mm, np.array(THRESHOLDS_MM))
+    pck = metrics.pck(aligned_mm, np.array(THRESHOLDS_MM, np.float64))
     return Outcome(
         metrics={
             "pa_mpjpe": Metric(float(by_hand.mean()), "mm", "procrustes"),

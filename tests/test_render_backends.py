@@ -115,6 +115,14 @@ def test_nothing_in_sight(backend: str) -> None:
     assert picture.silhouette.abs().sum() == 0 and picture.depth.abs().sum() == 0
 
 
+@pytest.mark.parametrize("backend", ["torch", "deodr"])
+def test_an_empty_batch_is_an_empty_picture(backend: str) -> None:
+    needs(backend)
+    vertices, faces = scenes()["ball"]
+    picture = render_mesh(vertices[:0], faces, CAMERA, (6, 8), backend=backend)
+    assert picture.rgb.shape == (0, 6, 8, 3) and picture.depth.shape == (0, 6, 8)
+
+
 def test_pytorch3d_soft_silhouette_has_the_same_reach() -> None:
     pytest.importorskip("pytorch3d")
     for vertices, faces in scenes().values():

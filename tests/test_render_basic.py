@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import trimesh
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from handlib.camera import OrthographicCamera, PerspectiveCamera
 from handlib.errors import BadInputError
-from handlib.render import Light, render_depth, render_mesh, render_normals, render_silhouette
-from handlib.render.scene import make_scene
+from handlib.render import Light, render_depth, render_flow, render_mesh, render_normals, render_silhouette
+from handlib.render.scene import make_scene, picture_size
 from handlib.render.spans import Projection, face_spans, usable_faces
 
 RADIUS, DISTANCE, FOCAL = 0.05, 0.5, 600.0
@@ -104,8 +105,6 @@ def test_bad_input_is_named() -> None:
         render_silhouette(vertices, faces + 1, pinhole(8, 8), 8)
     with pytest.raises(BadInputError, match="backend: met 'gl', expected one of 'torch', 'deodr', 'pytorch3d'"):
         render_silhouette(vertices, faces, pinhole(8, 8), 8, backend="gl")
-    with pytest.raises(BadInputError, match="sigma_px"):
-        render_silhouette(vertices, faces, pinhole(8, 8), 8, soft=True, sigma_px=0.0)
 
 
 def test_wrong_shapes_and_sizes_are_named() -> None:
@@ -116,11 +115,70 @@ def test_wrong_shapes_and_sizes_are_named() -> None:
         ((vertices.long(), faces, 8), "vertices: dtype"),
         ((vertices, faces[:, :2], 8), r"faces: shape \(80, 2\)"),
         ((vertices, faces.float(), 8), "faces: .*float32"),
-        ((vertices, faces, (0, 8)), "image_size"),
+        ((vertices.numpy(), faces, 8), "vertices: ndarray.*torch.from_numpy"),
     ]
     for (points, corners, size), message in cases:
         with pytest.raises(BadInputError, match=message):
             make_scene(points, corners, pinhole(8, 8), size, near_m=1e-3)
+
+
+@pytest.mark.parametrize("size", [0, (0, 8), (8, -1), 8.0, (8, 8, 3), "8", (8.0, 8), None])
+def test_what_is_no_picture_size_is_named(size) -> None:
+    with pytest.raises(BadInputError, match="image_size"):
+        picture_size(size)
+
+
+def test_picture_sizes_of_every_whole_kind_are_taken() -> None:
+    for size in ((6, 8), [6, 8], torch.zeros(6, 8).shape, tuple(np.array([6, 8]))):
+        assert picture_size(size) == (6, 8)
+    assert picture_size(np.int64(7)) == (7, 7)
+    with pytest.raises(BadInputError, match="200000 x 200000 pixels.*crop"):
+        picture_size(200_000)
+
+
+@pytest.mark.parametrize("near_m", [-1.0, math.nan, math.inf])
+def test_a_near_plane_is_before_the_camera(near_m: float) -> None:
+    vertices, faces = sphere(1)
+    with pytest.raises(BadInputError, match="near_m"):
+        render_depth(vertices, faces, pinhole(8, 8), 8, near_m=near_m)
+
+
+def test_one_camera_serves_all_and_another_batch_is_named() -> None:
+    vertices, faces = sphere(2)
+    three = vertices.repeat(3, 1, 1)
+    assert torch.equal(
+        render_depth(three, faces, pinhole(8, 8), 8)[2], render_depth(vertices, faces, pinhole(8, 8), 8)[0]
+    )
+    two = PerspectiveCamera(pinhole(8, 8).K.repeat(2, 1, 1))
+    with pytest.raises(BadInputError, match="camera: 2 cameras for 3 meshes"):
+        render_depth(three, faces, two, 8)
+
+
+def test_the_camera_takes_the_meshs_number_type() -> None:
+    vertices, faces = sphere(2)
+    double = render_silhouette(vertices.double(), faces, pinhole(32, 32), 32)
+    assert double.dtype == torch.float64
+    assert torch.allclose(double.float(), render_silhouette(vertices, faces, pinhole(32, 32), 32), atol=1e-4)
+    still = (vertices.double(), vertices.double(), faces, pinhole(32, 32), pinhole(32, 32), 32)
+    assert render_flow(*still)[0].abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("sigma_px", [0.0, -1.0, math.nan, math.inf])
+def test_a_width_of_an_outline_is_a_positive_number(sigma_px: float) -> None:
+    vertices, faces = sphere(1)
+    with pytest.raises(BadInputError, match="sigma_px"):
+        render_silhouette(vertices, faces, pinhole(8, 8), 8, soft=True, sigma_px=sigma_px)
+
+
+@pytest.mark.parametrize("focal", [1e-6, 1e5, 1e9, 1e30])
+def test_extreme_cameras_give_finite_pictures_and_gradients(focal: float) -> None:
+    vertices, faces = sphere(2)
+    vertices.requires_grad_()
+    for options in ({}, {"soft": True}):
+        picture = render_silhouette(vertices, faces, pinhole(9, 9, focal), 9, **options)
+        assert ((picture >= 0) & (picture <= 1)).all()
+        (gradient,) = torch.autograd.grad(picture.sum(), vertices)
+        assert torch.isfinite(gradient).all()
 
 
 def test_nothing_to_draw() -> None:

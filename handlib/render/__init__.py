@@ -57,10 +57,10 @@ def render_silhouette(
       which finds a target that does not overlap yet (``soft.py``);
     * ``antialias=False``: 0 or 1 at the pixel's centre; no gradient.
 
-    Raises ``BadInputError`` on NaN vertices, wrong shapes, face indices out of range, an unknown backend,
-    sigma <= 0, and ``MissingExtraError`` where the backend's package is not installed.
+    Raises ``BadInputError`` on NaN vertices, wrong shapes, face indices out of range, a camera for another batch,
+    an unknown backend, sigma <= 0, and ``MissingExtraError`` where the backend's package is not installed.
     """
-    if sigma_px <= 0:
+    if not 0 < sigma_px < float("inf"):
         raise BadInputError(f"sigma_px: {sigma_px}, expected a positive number of pixels.")
     scene = make_scene(vertices, faces, camera, image_size, near_m)
     return load_backend(backend).render_silhouette(scene, soft=soft, sigma_px=sigma_px, antialiased=antialias)

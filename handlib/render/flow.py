@@ -49,7 +49,7 @@ def render_flow(
     drawable = projection_b.usable[fragments.image, fragments.face]
     shifted = torch.where(drawable[:, None], points_b, stand_in) - stand_in
     in_image = (to_image(shifted, fragments, shape) + stand_in).flatten(1, 2)
-    target_px = camera_b.project(in_image).flatten(0, 1).index_select(0, fragments.pixel)
+    target_px = scene_b.camera.project(in_image).flatten(0, 1).index_select(0, fragments.pixel)
 
     width = scene_a.width
     centre = torch.stack([fragments.pixel % width, fragments.pixel // width % scene_a.height], dim=-1)

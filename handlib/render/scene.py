@@ -1,7 +1,9 @@
 """What there is to render, checked once at the door, in the form every backend takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from numbers import Integral
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +13,8 @@ from handlib.camera import Camera
 from handlib.errors import BadInputError
 from handlib.render.shading import Light
 from handlib.render.spans import Projection, usable_faces
+
+MAX_PIXELS = 2**28  # of one picture, 16,384 x 16,384: beyond, a slip of the keyboard is likelier than a wish
 
 
 class RenderOutput(NamedTuple):
@@ -62,10 +66,13 @@ class Scene:
         return Projection(points_px, vertices[..., 2], usable, self.camera.is_perspective)
 
 
-def make_scene(
-    vertices: Tensor, faces: Tensor, camera: Camera, image_size: int | tuple[int, int], near_m: float
-) -> Scene:
-    """Check a mesh and a picture size; raise ``BadInputError`` naming what is wrong."""
+def make_scene(vertices: Any, faces: Any, camera: Camera, image_size: Any, near_m: float) -> Scene:
+    """Check a mesh, its camera and a picture size, whatever was given; raise ``BadInputError`` naming what is wrong."""
+    if not (isinstance(vertices, Tensor) and isinstance(faces, Tensor)):
+        raise BadInputError(
+            f"vertices: {type(vertices).__name__}, faces: {type(faces).__name__}; expected tensors, as "
+            "torch.from_numpy makes them of arrays."
+        )
     if vertices.ndim != 3 or vertices.shape[-1] != 3:
         raise BadInputError(f"vertices: shape {tuple(vertices.shape)}, expected (batch, vertices, 3).")
     if not vertices.dtype.is_floating_point:
@@ -87,10 +94,27 @@ def make_scene(
             f"faces: indices from {int(faces.min())} to {int(faces.max())}, for {vertices.shape[1]} vertices. "
             "Pass the faces of the same hand model as the vertices, counted from 0."
         )
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    if height < 1 or width < 1:
-        raise BadInputError(f"image_size: {image_size}, expected a positive int or (height, width) in pixels.")
+    height, width = picture_size(image_size)
+    if not 0 <= near_m < float("inf"):
+        raise BadInputError(f"near_m: {near_m}, expected a distance in metres, 0 or more.")
+    if len(camera) not in (1, len(vertices)):
+        raise BadInputError(f"camera: {len(camera)} cameras for {len(vertices)} meshes; pass 1 or one each.")
+    camera = camera.to(vertices)
     return Scene(vertices, faces.long().to(vertices.device), camera, height, width, near_m)
+
+
+def picture_size(image_size: Any) -> tuple[int, int]:
+    """Height and width in pixels of an int or a pair; ``BadInputError`` for anything else."""
+    size = (image_size, image_size) if isinstance(image_size, Integral) else image_size
+    if not (isinstance(size, Sequence) and len(size) == 2 and all(isinstance(n, Integral) and n >= 1 for n in size)):
+        raise BadInputError(f"image_size: {image_size!r}, expected a positive int or (height, width) in pixels.")
+    height, width = (int(n) for n in size)
+    if height * width > MAX_PIXELS:
+        raise BadInputError(
+            f"image_size: {height} x {width} pixels, more than the {MAX_PIXELS:,} that are drawn at once. Render a "
+            "crop of it: camera.transform makes the camera of a crop."
+        )
+    return height, width
 
 
 def make_surface(

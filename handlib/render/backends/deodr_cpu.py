@@ -115,6 +115,8 @@ def _draw(
         columns = (points[image], values[image], depths[image])
         size = (scene.height, scene.width)
         pictures.append(_DeodrImage.apply(*(x.cpu().double() for x in columns), faces, flags, size))
+    if not pictures:
+        return values.new_zeros(0, scene.height, scene.width, values.shape[-1])
     return torch.stack(pictures).to(values)
 
 
@@ -128,7 +130,7 @@ def _outline_edges(
     def faces_at_side(chosen: Tensor) -> Tensor:
         count = chosen.new_zeros(len(chosen), 3 * len(faces), dtype=torch.long)
         count.index_add_(1, edge, chosen.long().repeat_interleave(3, dim=1))
-        return count[:, edge].view(len(chosen), -1, 3)
+        return count[:, edge].view(len(chosen), len(faces), 3)
 
     front, back = front & projection.usable, ~front & projection.usable
     of_front, of_back = faces_at_side(front), faces_at_side(back)

@@ -200,7 +200,7 @@ def measure_target_fit(context: RunContext) -> Outcome:
     if recipe.method == "mean":
         return score(np.broadcast_to(mean_hand(), true.shape), true, hands.indices, found)
     fit = fit_target(recipe, hands)
-    mirrored = np.array([-1, 1, 1]) if recipe.side == "left" else np.ones(3)
+    mirrored = np.array([-1.0, 1, 1]) if recipe.side == "left" else np.ones(3)
     keypoints = hands.keypoints_px
     keypoints = mirror_pixels(keypoints, hands.images.shape[2]) if recipe.side == "left" else keypoints
     found |= {

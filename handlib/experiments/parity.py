@@ -5,10 +5,11 @@ where it is not. Hands are random files of MANO's format: MANO itself may not be
 """
 
 import inspect
+import io
 import pickle
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -112,7 +113,8 @@ def compare_smplx(context: RunContext) -> Outcome:
         for case, options in SMPLX_CASES.items():
             pca = {"pose_space": "pca", "num_pca": options["num_pca_comps"]} if "num_pca_comps" in options else {}
             ours = HandModel.load(path, dtype=torch.float64, flat_hand_mean=options["flat_hand_mean"], **pca)
-            theirs = smplx.MANO(str(path), ext="npz", dtype=torch.float64, batch_size=batch, **options)
+            with redirect_stdout(io.StringIO()):  # it prints a warning that MANO has ten shape coefficients
+                theirs = smplx.MANO(str(path), ext="npz", dtype=torch.float64, batch_size=batch, **options)
             inputs = _random_inputs(batch, (ours.pose_width, 10, 3, 3), torch.float64)
             mesh = ours(*inputs)
             pose, shape, orient, translation = inputs

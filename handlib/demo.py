@@ -90,7 +90,8 @@ def demo(
         # Only what is wrong with this picture: a missing package or a full disk would stop the next one, too.
         except (BadInputError, MissingFileError) as error:
             skipped += 1
-            tqdm.write(f"skipped: {error}", file=sys.stderr)
+            which = "" if picture.name in str(error) else f"{picture}: "
+            tqdm.write(f"skipped: {which}{error}", file=sys.stderr)
     if not hands:
         raise BadInputError(f"none of {len(pictures)} pictures gave a hand: the lines above say why")
     typer.echo(f"{hands} hands from {len(pictures) - skipped} of {len(pictures)} pictures in {out}")

@@ -289,6 +289,12 @@ def test_demo_says_in_one_line_that_the_results_have_no_place(demo, tmp_path):
     assert (done.exit_code, fits) == (1, 0) and "out: File exists" in done.stderr
 
 
+def test_demo_names_the_picture_that_is_too_small(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "dot.png")
+    done = CliRunner().invoke(app, ["demo", str(tmp_path / "dot.png"), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 1 and "dot.png: a picture of 8 x 8 px is too small" in done.stderr
+
+
 def test_demo_keeps_good_work_beside_a_bad_picture(demo, tmp_path):
     (tmp_path / "broken.jpg").write_text("no picture")
     done, _ = demo(photos=[tmp_path / "broken.jpg", tmp_path / "gone.jpg", packaged_photos()[0]])

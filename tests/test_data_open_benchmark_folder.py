@@ -122,6 +122,22 @@ def test_damage_is_found(script, tmp_path, benchmark_set):
         script.check_folder(tmp_path / "set")
 
 
+def test_a_damaged_sample_is_named_when_it_is_read(script, tmp_path, benchmark_set):
+    script.make_folder(benchmark_set, tmp_path / "set")
+    picture = tmp_path / "set" / "00000" / "000001-depth.png"
+    picture.write_bytes(picture.read_bytes()[:60])
+    (tmp_path / "set" / "00000" / "000000-mask.png").unlink()
+    (tmp_path / "set" / "00002" / "labels.npz").write_bytes(b"PK")
+    stored = BenchmarkFolder(tmp_path / "set")
+    with pytest.raises(BadInputError, match=r"000001-depth\.png is damaged.*make_open_benchmark"):
+        stored[1]
+    with pytest.raises(MissingFileError, match=r"000000-mask\.png: delete its numbered folder"):
+        stored[0]
+    with pytest.raises(BadInputError, match=r"00002.labels\.npz is damaged"):
+        stored[4]
+    assert stored[3].name == benchmark_set.name(3), "the others can be read"
+
+
 def test_bad_manifests_are_named(tmp_path):
     with pytest.raises(MissingFileError, match="manifest"):
         OpenBenchmark.from_folder(tmp_path)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from handlib.data.archives import read_arrays
 from handlib.data.images import read_image
 from handlib.data.labelled_batch import DEPTH_STEP_M
 from handlib.data.sample import Sample
@@ -33,6 +34,7 @@ FORMAT = 1
 SHARD_SIZE = 100
 MANIFEST = "manifest.json"
 LABELS = ("K", "joints_m", "joints_2d_px", "vertices_m", "visible")
+_REMAKE = "delete its numbered folder and run data_scripts/make_open_benchmark.py again as before"
 
 
 def shard_name(shard: int) -> str:
@@ -172,14 +174,14 @@ def _write_png(path: Path, picture: np.ndarray) -> str:
 def _read_grey(path: Path) -> np.ndarray:
     """A one-channel picture as it was written."""
     if not path.is_file():
-        raise MissingFileError(f"no {path}: the data set is damaged; delete its sub-folder and make it again")
-    with Image.open(path) as picture:
-        return np.asarray(picture)
+        raise MissingFileError(f"no {path}: {_REMAKE}")
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadInputError(f"{path} is damaged ({error}): {_REMAKE}") from error
 
 
 @lru_cache(maxsize=8)
 def _read_labels(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise MissingFileError(f"no {path}: the data set is damaged; run data_scripts/make_open_benchmark.py again")
-    with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
+    return read_arrays(path, (*LABELS, "name", "sha256"), _REMAKE)

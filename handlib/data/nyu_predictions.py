@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float64
 
+from handlib.data.archives import read_arrays
 from handlib.data.photos import require_data
-from handlib.errors import BadInputError, MissingFileError
 from handlib.metrics import mean_error, nyu_errors_mm, success_curve
 
 NYU_PREDICTIONS = "nyu_published_predictions.npz"
@@ -49,14 +49,12 @@ def nyu_prediction_errors_mm() -> dict[str, Float64[np.ndarray, "frames 14"]]:
 
     Raises:
         MissingFileError: the folder or the file is not there.
-        BadInputError: the file lacks an array.
+        BadInputError: the file is damaged or lacks an array.
     """
     path = require_data(NYU_PREDICTIONS)
-    with np.load(path, allow_pickle=False) as stored:
-        if missing := {"groundtruth_uvd", *NYU_METHODS.values()} - set(stored.files):
-            raise BadInputError(f"{path} lacks {', '.join(sorted(missing))}: fetch it again from its source")
-        truth = stored["groundtruth_uvd"]
-        return {method: nyu_errors_mm(stored[array], truth) for method, array in NYU_METHODS.items()}
+    stored = read_arrays(path, ("groundtruth_uvd", *NYU_METHODS.values()), "fetch it again from its source")
+    truth = stored["groundtruth_uvd"]
+    return {method: nyu_errors_mm(stored[array], truth) for method, array in NYU_METHODS.items()}
 
 
 def score_nyu_predictions() -> NyuScores:
@@ -70,8 +68,11 @@ def score_nyu_predictions() -> NyuScores:
 
 
 def stored_nyu_scores() -> NyuScores:
-    """The scores that come with the package, so that the curves can be drawn without the predictions."""
-    if not NYU_SCORES.is_file():
-        raise MissingFileError(f"{NYU_SCORES} is not there: write it with data_scripts/score_nyu_predictions.py")
-    with np.load(NYU_SCORES, allow_pickle=False) as stored:
-        return NyuScores(stored["mean_error_mm"], stored["success"], int(stored["frames"]))
+    """The scores that come with the package, so that the curves can be drawn without the predictions.
+
+    Raises:
+        MissingFileError, BadInputError: see :func:`~handlib.data.archives.read_arrays`.
+    """
+    names = ("mean_error_mm", "success", "frames")
+    stored = read_arrays(NYU_SCORES, names, "write it with data_scripts/score_nyu_predictions.py")
+    return NyuScores(stored["mean_error_mm"], stored["success"], int(stored["frames"]))

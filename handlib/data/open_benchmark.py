@@ -107,7 +107,8 @@ class OpenBenchmark(Sequence[Sample]):
         which ends in a JPEG file, is computed on the CPU and copied.
 
         Raises:
-            BadInputError: no index, or one outside the data set.
+            BadInputError: no index.
+            IndexError: an index outside the data set.
         """
         if len(indices) == 0:
             raise BadInputError("indices is empty: ask for at least one sample")

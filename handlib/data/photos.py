@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from handlib.data.archives import read_arrays
 from handlib.data.images import read_image
 from handlib.data.sample import Sample
 from handlib.errors import BadInputError, MissingFileError
@@ -86,18 +87,15 @@ class PhotoSet(Sequence):
         """Open a set by name.
 
         Raises:
-            BadInputError: there is no such set, or its label file lacks an array.
+            BadInputError: there is no such set, or its label file is damaged or lacks an array.
             MissingFileError: the data folder or the set is not there.
         """
         if name not in PHOTO_SETS:
             raise BadInputError(f"no photograph set is called {name!r}: there are {', '.join(PHOTO_SETS)}")
         folder = require_data(PHOTO_SETS[name])
         label_file = require_data(f"{PHOTO_SETS[name]}/{LABEL_FILE}")
-        with np.load(label_file, allow_pickle=False) as stored:
-            labels = dict(stored)
-        missing = {"name", "uv", "world_m", "side", "score"} - labels.keys()
-        if missing:
-            raise BadInputError(f"{label_file} lacks {', '.join(sorted(missing))}: fetch it again from its source")
+        required = ("name", "uv", "world_m", "side", "score")
+        labels = read_arrays(label_file, required, "fetch it again from its source")
         return cls(name, folder, labels)
 
     def __len__(self) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Shaped, UInt8
 
-from handlib.errors import BadInputError, MissingFileError
+from handlib.data.archives import read_arrays
 
 RENDERED_DETECTIONS = Path(__file__).parent / "assets" / "detections_on_rendered.npz"
 _ARRAYS = ("domain", "found", "side", "score", "keypoints_px", "true_px", "visible", "examples", "example_images")
@@ -57,13 +57,7 @@ def read_rendered_detections(path: Path = RENDERED_DETECTIONS) -> RenderedDetect
 
     Raises:
         MissingFileError: there is no such file.
-        BadInputError: an array is missing.
+        BadInputError: it is damaged, or an array is missing.
     """
-    if not path.is_file():
-        raise MissingFileError(f"no detections at {path}: write them with data_scripts/detect_rendered.py")
-    with np.load(path, allow_pickle=False) as stored:
-        if missing := set(_ARRAYS) - set(stored.files):
-            raise BadInputError(
-                f"{path} lacks {', '.join(sorted(missing))}: write it with data_scripts/detect_rendered.py"
-            )
-        return RenderedDetections(**{name: stored[name] for name in _ARRAYS}, detector=str(stored["detector"]))
+    stored = read_arrays(path, (*_ARRAYS, "detector"), "write it with data_scripts/detect_rendered.py")
+    return RenderedDetections(**{name: stored[name] for name in _ARRAYS}, detector=str(stored["detector"]))

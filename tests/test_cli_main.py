@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 
@@ -158,6 +159,34 @@ def test_reproduce_lists_what_it_would_run(tmp_path, monkeypatch):
     assert (done.exit_code, done.stderr) == (1, "handlib: error: no chapter is called 'feet'; there are: hands\n")
     done = runner.invoke(cli.app, ["reproduce", "--set", "sed=3", "--book", str(tmp_path)])
     assert done.exit_code == 1 and "no parameter 'sed'" in done.stderr
+
+
+def test_a_book_is_not_served_from_a_port_that_is_taken(tmp_path):
+    built = tmp_path / "book" / "_build" / "html"
+    built.mkdir(parents=True)
+    (built / "index.html").write_text("a page")
+    (tmp_path / "book" / "_toc.yml").write_text("root: index")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = runner.invoke(cli.app, ["book", "serve", "--book", str(tmp_path), "--port", str(port)])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"handlib: error: --port {port}: ") and f"--port {port + 1}" in done.stderr
+
+
+def test_ctrl_c_is_how_serving_ends(tmp_path, monkeypatch):
+    built = tmp_path / "_build" / "html"
+    built.mkdir(parents=True)
+    (built / "index.html").write_text("a page")
+    (tmp_path / "_toc.yml").write_text("root: index")
+
+    def stop(_server):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", stop)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    done = runner.invoke(cli.app, ["book", "serve", "--book", str(tmp_path), "--port", str(port)])
+    assert done.exit_code == 0 and "Ctrl-C to stop" in done.output
 
 
 def test_ledger_of_one_table_in_each_format(tmp_path):

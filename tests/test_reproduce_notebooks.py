@@ -111,8 +111,12 @@ def test_book_is_found_from_below_and_from_above(tmp_path):
     assert find_book(tmp_path) == book
     (book / "_toc.yml").write_text("root: a")
     assert find_book(book / "part") == book
+    (tmp_path.parent / f"{tmp_path.name}-empty").mkdir()
     with pytest.raises(MissingFileError, match="no book here.*--book"):
-        find_book(tmp_path.parent / "elsewhere")
+        find_book(tmp_path.parent / f"{tmp_path.name}-empty")
+    for wrong in (book / "misspelt", book / "_toc.yml"):
+        with pytest.raises(MissingFileError, match=f"{wrong.name}: no such folder"):
+            find_book(wrong)
     write_notebook(tmp_path.parent / f"{tmp_path.name}-loose" / "a.ipynb")
     assert find_book(tmp_path.parent / f"{tmp_path.name}-loose").name.endswith("-loose")
     with pytest.raises(MissingFileError, match="no notebook in this folder"):

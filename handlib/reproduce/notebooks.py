@@ -50,9 +50,11 @@ def find_book(start: Path | None = None) -> Path:
             and no other is found.
 
     Raises:
-        MissingFileError: no book from here up.
+        MissingFileError: ``start`` is no folder, or no book from there up.
     """
     start = Path(start or Path.cwd()).resolve()
+    if not start.is_dir():
+        raise MissingFileError(f"{start}: no such folder: name the book's folder with --book")
     for folder in (start, *start.parents):
         if (folder / "_toc.yml").is_file():
             return folder

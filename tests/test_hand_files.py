@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 
 from handlib import HandModel
-from handlib.errors import BadInputError, MissingFileError, UnsafeFileError
+from handlib.errors import BadInputError, DiskFullError, MissingFileError, UnsafeFileError
+from handlib.hand import safe_pickle
 from handlib.hand.files import HandFile, read_hand_file, write_mano_npz
 from handlib.hand.mirror import mirror_hand_file
 from handlib.hand.synthetic import random_hand_file
@@ -147,11 +149,62 @@ def test_a_failed_write_leaves_nothing_behind(random_hand: HandFile, tmp_path: P
     path = write_mano_npz(random_hand, tmp_path / "MANO_RIGHT.npz")
     before = path.read_bytes()
 
-    def disk_full(stream, **arrays: np.ndarray) -> None:
-        stream.write(b"half")
+    def disk_full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez_compressed", disk_full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(os, "fsync", disk_full)
+    with pytest.raises(DiskFullError, match="MANO_RIGHT.npz: the disk is full"):
         write_mano_npz(random_hand, path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["MANO_RIGHT.npz"]
+
+
+def test_a_written_file_is_as_public_as_any_other(random_hand: HandFile, tmp_path: Path):
+    (tmp_path / "any").touch()
+    path = write_mano_npz(random_hand, tmp_path / "new folder" / "Hand, größer RIGHT.npz")
+    assert path.stat().st_mode == (tmp_path / "any").stat().st_mode
+    assert read_hand_file(path).side == "right"
+
+
+@pytest.mark.parametrize(("option", "value"), [("file_side", "up"), ("tips", "nails")])
+def test_an_option_without_such_a_value_is_named(option: str, value: str):
+    unchecked = read_hand_file.__wrapped__ if hasattr(read_hand_file, "__wrapped__") else read_hand_file
+    with pytest.raises(BadInputError, match=f"{option} is '{value}', expected one of"):
+        unchecked("open", **{option: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "met"), [("side", b"left", "no text"), ("side", None, "no text"), ("topology", "smpl", "'smpl'")]
+)
+def test_a_word_in_a_pickle_is_one_of_its_choices(key: str, value: object, met: str, write_mano_pickle):
+    with pytest.raises(BadInputError, match=f"key '{key}' is {met}, expected one of"):
+        read_hand_file(write_mano_pickle(**{key: value}))
+    assert read_hand_file(write_mano_pickle(license=value)).license in ("unknown", "smpl")
+
+
+def test_odd_but_honest_dtypes(write_mano_pickle, random_hand: HandFile):
+    path = write_mano_pickle(
+        f=random_hand.faces.astype(float),
+        weights=random_hand.weights.astype(">f4"),
+        kintree_table=np.stack([random_hand.parents, np.arange(16)]),
+        hands_mean=random_hand.hands_mean.tolist(),
+        J_regressor=scipy.sparse.csr_array(random_hand.J_regressor),
+    )
+    file = read_hand_file(path)
+    assert np.array_equal(file.faces, random_hand.faces) and file.faces.dtype == np.int64
+    assert np.array_equal(file.weights, random_hand.weights.astype(np.float32))
+    assert np.array_equal(file.parents, random_hand.parents)
+    assert np.array_equal(file.hands_mean, random_hand.hands_mean)
+    assert np.array_equal(file.J_regressor, random_hand.J_regressor)
+    with pytest.raises(BadInputError, match="key 'weights' expected an array of plain numbers, met dtype c16"):
+        read_hand_file(write_mano_pickle(weights=random_hand.weights.astype(complex)))
+
+
+def test_a_file_that_unpacks_to_more_than_any_hand_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    np.savez_compressed(tmp_path / "bomb.npz", v_template=np.zeros((500_000, 3)))
+    monkeypatch.setattr(safe_pickle, "MAX_BYTES", 2**20)
+    assert (tmp_path / "bomb.npz").stat().st_size < 2**20
+    with pytest.raises(BadInputError, match=r"bomb.npz: holds 11 MB, expected at most 1"):
+        read_hand_file(tmp_path / "bomb.npz")
+    (tmp_path / "large.pkl").write_bytes(bytes(2**21))
+    with pytest.raises(BadInputError, match=r"large.pkl: holds 2 MB, expected at most 1"):
+        read_hand_file(tmp_path / "large.pkl")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from handlib.errors import BadInputError, UnsafeFileError
 from handlib.hand.files import read_hand_file
-from handlib.hand.safe_pickle import read_pickle, to_array
+from handlib.hand.pickled_arrays import to_array
+from handlib.hand.safe_pickle import read_pickle
 
 MARK = "payload-has-run"
 

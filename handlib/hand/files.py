@@ -5,18 +5,20 @@ through :mod:`handlib.hand.safe_pickle`. MANO's key names are used: ``v_template
 ``shapedirs``, ``posedirs``, ``kintree_table``, ``hands_components``, ``hands_mean``.
 """
 
-import os
-import tempfile
+import io
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from handlib.errors import BadInputError, MissingFileError, UnsafeFileError
-from handlib.hand.safe_pickle import read_pickle, to_array
+from handlib.files import atomic_write
+from handlib.hand.pickled_arrays import to_array
+from handlib.hand.safe_pickle import check_size, printable, read_pickle
 from handlib.skeleton import MODEL_PARENTS
 
 ASSETS = Path(__file__).parent / "assets"
@@ -25,6 +27,7 @@ PACKAGED: dict[str, Path] = {name: ASSETS / f"{name}_hand_right.npz" for name in
 PACKAGED_POSE_SPACES = {"open": ASSETS / "open_hand_pose_pca.npz"}
 
 Side = Literal["right", "left"]
+Topology = Literal["mano", "own"]
 TipConvention = Literal["freihand", "smplx", "manopth", "manopth_left"]
 
 # MANO has no fingertip joints; every project picks five vertices, thumb to little, and they differ by millimetres.
@@ -59,7 +62,7 @@ class HandFile:
     hands_mean: Float[np.ndarray, "45"]
     hands_components: Float[np.ndarray, "components 45"] | None = None
     side: Side = "right"
-    topology: Literal["mano", "own"] = "mano"
+    topology: Topology = "mano"
     license: str = "unknown"
     extras: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -79,8 +82,13 @@ def read_hand_file(
     Raises:
         MissingFileError: there is no such file.
         UnsafeFileError: the file asks for code to be run, or hides objects in its arrays; nothing was run.
-        BadInputError: the file is truncated or an array is missing, of the wrong shape, or holds impossible values.
+        BadInputError: the file is truncated or far too large, an array is missing, of the wrong shape, or holds
+            impossible values; or an argument is none of its possible values.
     """
+    if file_side not in (None, *get_args(Side)):
+        raise BadInputError(f"file_side is {file_side!r}, expected one of {get_args(Side)} or None")
+    if tips not in FINGERTIP_VERTICES:
+        raise BadInputError(f"tips is {tips!r}, expected one of {tuple(FINGERTIP_VERTICES)}")
     path = Path(PACKAGED.get(str(source), source))
     if not path.is_file():
         raise MissingFileError(
@@ -104,7 +112,10 @@ def write_mano_npz(hand: HandFile, path: str | Path) -> Path:
 
     Args:
         hand: the arrays; a :class:`~handlib.hand.model.HandModel` keeps its own in ``model.file``.
-        path: where to write.
+        path: where to write; missing folders are made.
+
+    Raises:
+        DiskFullError: no room; an older file of that name is untouched.
     """
     components = np.eye(45) if hand.hands_components is None else hand.hands_components
     # MANO marks the root's parent with the largest unsigned integer.
@@ -125,15 +136,10 @@ def write_mano_npz(hand: HandFile, path: str | Path) -> Path:
         "topology": np.array(hand.topology),
         "license": np.array(hand.license),
     }
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
     path = Path(path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as stream:
-        try:
-            np.savez_compressed(stream, **arrays)
-            stream.close()
-            os.replace(stream.name, path)
-        except BaseException:
-            os.unlink(stream.name)
-            raise
+    atomic_write(path, content.getvalue())
     return path
 
 
@@ -142,9 +148,14 @@ def _read_npz(path: Path) -> dict[str, Any]:
     arrays: dict[str, Any] = {}
     key = None
     try:
+        # The sizes in its directory are those that zipfile lets out: a few packed bytes may claim to be all memory.
+        with zipfile.ZipFile(path) as packed:
+            check_size(path, sum(member.file_size for member in packed.infolist()))
         with np.load(path, allow_pickle=False) as archive:
             for key in archive.files:
                 arrays[key] = archive[key]
+    except (BadInputError, OSError):
+        raise
     except Exception as error:
         if "allow_pickle" in str(error):
             raise UnsafeFileError(
@@ -189,8 +200,8 @@ class _Reader:
             hands_mean=self.array("hands_mean", (45,), default=own_tips and (lambda: np.zeros(45))),
             hands_components=self.array("hands_components", (None, 45), default=own_tips and (lambda: None)),
             side=file_side or self.side(),
-            topology=self.text("topology", "own" if own_tips else "mano"),
-            license=self.text("license", "unknown"),
+            topology=self.choice("topology", get_args(Topology), "own" if own_tips else "mano"),
+            license=self.text("license") or "unknown",
             extras={k: v for k, v in self.raw.items() if k not in known and isinstance(v, np.ndarray)},
         )
 
@@ -244,12 +255,19 @@ class _Reader:
 
     def side(self) -> str:
         """Which hand the file holds: its own word, else its name's, else right."""
-        named = "left" if "left" in self.path.name.lower() else "right"
-        side = self.text("side", named)
-        if side not in ("right", "left"):
-            raise BadInputError(f"{self.path}: key 'side' is {side!r}, expected 'right' or 'left'")
-        return side
+        return self.choice("side", get_args(Side), "left" if "left" in self.path.name.lower() else "right")
 
-    def text(self, key: str, default: str) -> str:
-        """One optional word."""
-        return str(self.raw.get(key, default))
+    def choice(self, key: str, choices: tuple[str, ...], default: str) -> str:
+        """One optional word of a few."""
+        word = self.text(key) if key in self.raw else default
+        if word not in choices:
+            met = "no text" if word is None else repr(printable(word))
+            raise BadInputError(f"{self.path}: key {key!r} is {met}, expected one of {choices}")
+        return word
+
+    def text(self, key: str) -> str | None:
+        """One optional string, or None where there is none."""
+        value = self.raw.get(key)
+        if isinstance(value, np.ndarray) and value.dtype.kind == "U" and value.ndim == 0:
+            return str(value)
+        return value if isinstance(value, str) else None

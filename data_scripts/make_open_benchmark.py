@@ -57,6 +57,9 @@ def main(
     except HandlibError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
+    except OSError as error:
+        typer.echo(f"error: {error.filename or folder}: {error.strerror}: choose another folder", err=True)
+        raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
         typer.echo("\ninterrupted; what is whole is kept. Run the same command again to go on.", err=True)
         raise typer.Exit(130) from error

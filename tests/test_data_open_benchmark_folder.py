@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from handlib import cli
@@ -109,6 +110,15 @@ def test_another_data_set_or_other_files_are_not_mixed_in(script, tmp_path, benc
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(BadInputError, match="holds other files"):
         script.make_folder(benchmark_set, tmp_path / "mine")
+
+
+def test_a_folder_that_cannot_be_is_one_clear_line(script, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    app = typer.Typer()
+    app.command()(script.main)
+    done = CliRunner().invoke(app, [str(tmp_path / "file"), "--size", "1", "--image-px", "16"])
+    assert done.exit_code == 1
+    assert done.stderr == f"error: {tmp_path / 'file'}: Not a directory: choose another folder\n"
 
 
 def test_damage_is_found(script, tmp_path, benchmark_set):

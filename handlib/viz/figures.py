@@ -22,6 +22,12 @@ CAMERAS: dict[str, dict[str, dict[str, float]]] = {
 }
 """Viewpoints by name: ``"camera"`` for an OpenCV camera frame, ``"palm"`` and ``"back"`` for the rest frame."""
 
+# Plotly takes the light's place in clip coordinates, and then mixes those of the scene and of the viewer, so that meshes in
+# a camera frame are lit from behind, unless the light is far away. A depth just over 1 is far behind the viewer, where
+# right and up change sides: above the viewer's left shoulder, wherever the viewer goes.
+LIGHT_POSITION: dict[str, float] = {"x": 1.6, "y": -2.6, "z": 1.0005}
+"""Where the light of a mesh stands, as plotly's ``lightposition``."""
+
 
 def mesh_figure(
     vertices: Float[Tensor, "v 3"] | Float[np.ndarray, "v 3"],
@@ -64,8 +70,8 @@ def mesh_figure(
     mesh = go.Mesh3d(
         x=points[:, 0], y=points[:, 1], z=points[:, 2], i=triangles[:, 0], j=triangles[:, 1], k=triangles[:, 2],
         opacity=opacity, flatshading=False, hoverinfo="skip", **_mesh_colours(colours, colour_label),
-        lighting={"ambient": 0.55, "diffuse": 0.75, "specular": 0.12, "roughness": 0.8, "fresnel": 0.05},
-        lightposition=_light_behind_viewer(view),
+        lighting={"ambient": 0.42, "diffuse": 0.72, "specular": 0.12, "roughness": 0.8, "fresnel": 0.05},
+        lightposition=LIGHT_POSITION,
     )  # fmt: skip
     traces = [mesh] if joints is None else [mesh, *_skeleton_traces(_finite("joints", joints))]
     return _scene(traces, view, title, height)
@@ -197,12 +203,6 @@ def _skeleton_traces(joints: np.ndarray, name: str | None = None, colour: str | 
             )  # fmt: skip
         )
     return traces
-
-
-def _light_behind_viewer(view: str) -> dict[str, float]:
-    """A light over the viewer's shoulder; plotly's own stands above z, which is under a hand in a camera frame."""
-    eye, up = _camera(view)["eye"], _camera(view)["up"]
-    return {axis: 2e3 * eye[axis] + 1e3 * up[axis] for axis in "xyz"}
 
 
 def _camera(view: str) -> dict[str, dict[str, float]]:

@@ -29,9 +29,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from handlib.crops import mirror_points
 from handlib.errors import BadInputError
+from handlib.hand.mirror import mirror_rotvec
 from handlib.hand.pose_limits import JOINT_LIMITS
-from handlib.skeleton import FINGER_JOINTS, MODEL_JOINT_NAMES, MODEL_TO_21, TIPS
+from handlib.skeleton import FINGER_JOINTS, MODEL_JOINT_NAMES, reorder_joints
 
 # The thumb has no metacarpal beside which "straight" could be defined, so its zero is a direction in the
 # palm: 45 degrees from the middle metacarpal toward the radial side and 30 degrees in front of the palm, nail
@@ -57,7 +59,7 @@ class RestHand(Protocol):
 
 def as_right_hand(points: Float[Tensor, "*batch 3"], side: str) -> Float[Tensor, "*batch 3"]:
     """Mirror the points of a left hand (x to -x) into those of a right hand; a right hand's pass through."""
-    return points * points.new_tensor([-1.0, 1.0, 1.0]) if side == "left" else points
+    return mirror_points(points) if side == "left" else points
 
 
 def rest_joints_m(model: RestHand) -> Float[Tensor, "21 3"]:
@@ -70,10 +72,7 @@ def joints_to_21(
     joints: Float[Tensor, "*batch 16 3"], tips: Float[Tensor, "*batch 5 3"]
 ) -> Float[Tensor, "*batch 21 3"]:
     """The model's 16 joints and its 5 fingertips (thumb to little) in the order of the 21 joints."""
-    out = joints.new_empty((*joints.shape[:-2], 21, 3))
-    out[..., list(MODEL_TO_21), :] = joints
-    out[..., list(TIPS), :] = tips
-    return out
+    return reorder_joints(torch.cat([joints, tips], dim=-2), "smplx", "handlib")
 
 
 def unit(x: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
@@ -190,7 +189,7 @@ class AnatomicalPose(nn.Module):
     are flexion, abduction and twist in radians. The frames are those of the mean shape. A pose is relative to
     the template, that is, for a model loaded with ``flat_hand_mean=True``. All three angles of every joint
     are used, so the map is one to one: which of them a living hand can move is the business of
-    `handlib.hand.pose_limits`.
+    `handlib.hand.pose_limits`. Every method raises BadInputError for another shape or dtype.
 
     Buffers: `limits` (15, 3, 2) radians; `rest_angles` (15, 3) of the unposed hand; `zero_frames` and
     `rest_frames` (15, 3, 3) of each joint at zero and at rest, in the model's axes (of a left hand: of its
@@ -228,12 +227,14 @@ class AnatomicalPose(nn.Module):
 
     def to_axis_angle(self, angles: Float[Tensor, "batch 15 3"]) -> Float[Tensor, "batch 45"]:
         """Axis-angle pose (radians, model order, relative to the parent) of anatomical angles (radians)."""
+        self._check("angles", angles, (15, 3))
         rotation = self.zero_frames @ anatomical_to_matrix(angles + self.hinge_bend) @ self.rest_frames.mT
         return self._mirror(roma.rotmat_to_rotvec(rotation)).flatten(-2)
 
     def from_axis_angle(self, pose: Float[Tensor, "batch 45"]) -> Float[Tensor, "batch 15 3"]:
         """Anatomical angles (radians) of an axis-angle pose (radians, model order): the inverse of
         `to_axis_angle`."""
+        self._check("pose", pose, (45,))
         rotation = roma.rotvec_to_rotmat(self._mirror(pose.unflatten(-1, (15, 3))))
         return matrix_to_anatomical(self.zero_frames.mT @ rotation @ self.rest_frames) - self.hinge_bend
 
@@ -243,10 +244,7 @@ class AnatomicalPose(nn.Module):
         Give the joints of a left hand to the anatomy of a left model. On joints of this very hand the bones
         of the answer are exact; on another hand it keeps the bones' directions relative to the palm.
         """
-        if joints.shape[-2:] != (21, 3):
-            raise BadInputError(
-                f"from_joints: joints have shape {tuple(joints.shape)}; (batch, 21, 3) is wanted."
-            )
+        self._check("joints", joints, (21, 3))
         return chain_angles(as_right_hand(joints, self.side))[0] - self.hinge_bend
 
     def to_joints(self, angles: Float[Tensor, "batch 15 3"]) -> Float[Tensor, "batch 21 3"]:
@@ -256,6 +254,7 @@ class AnatomicalPose(nn.Module):
         The same as the model's joints wherever the skin of a fingertip follows its last bone alone, as it
         does on both packaged hands.
         """
+        self._check("angles", angles, (15, 3))
         turns = anatomical_to_matrix(angles + self.hinge_bend).unflatten(-3, (5, 3))
         chains = self.rest_joints[_CHAIN_ROWS].unflatten(0, (5, 4))
         rows = torch.tensor(_CHAIN_ROWS, device=angles.device).unflatten(0, (5, 4))
@@ -268,5 +267,13 @@ class AnatomicalPose(nn.Module):
             joints = joints.index_copy(1, rows[:, level + 1], joint)
         return as_right_hand(joints, self.side)
 
+    def _check(self, name: str, value: Tensor, shape: tuple[int, ...]) -> None:
+        """Raise BadInputError for a tensor of another shape or dtype than this hand's."""
+        if value.ndim != 1 + len(shape) or value.shape[1:] != shape or value.dtype != self.limits.dtype:
+            raise BadInputError(
+                f"{name}: shape {tuple(value.shape)}, {value.dtype}; (batch, {', '.join(map(str, shape))}), "
+                f"{self.limits.dtype} is wanted. Convert the tensor or the anatomy with .to()."
+            )
+
     def _mirror(self, rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-        return rotvec * rotvec.new_tensor([1.0, -1.0, -1.0]) if self.side == "left" else rotvec
+        return mirror_rotvec(rotvec) if self.side == "left" else rotvec

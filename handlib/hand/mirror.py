@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from handlib.crops import mirror_points, opposite_side
 from handlib.errors import BadInputError
 from handlib.hand.files import HandFile
 
@@ -18,11 +18,6 @@ Array = TypeVar("Array", np.ndarray, Tensor)
 
 _POINT_SIGNS = (-1.0, 1.0, 1.0)
 _ROTVEC_SIGNS = (1.0, -1.0, -1.0)
-
-
-def mirror_points(points: Array) -> Array:
-    """Points ``(..., 3)`` mirrored in x = 0; their own inverse."""
-    return points * _signs(points, _POINT_SIGNS)
 
 
 def mirror_rotvec(rotvec: Array) -> Array:
@@ -36,7 +31,8 @@ def mirror_rotvec(rotvec: Array) -> Array:
             f"an axis-angle pose has a multiple of 3 numbers, met shape {tuple(rotvec.shape)}; PCA coefficients need "
             "no mirroring: a left model's components are mirrored already"
         )
-    return rotvec * _signs(rotvec, _ROTVEC_SIGNS * (rotvec.shape[-1] // 3))
+    signs = _ROTVEC_SIGNS * (rotvec.shape[-1] // 3)
+    return rotvec * (rotvec.new_tensor(signs) if isinstance(rotvec, Tensor) else np.array(signs, rotvec.dtype))
 
 
 def mirror_faces(faces: Array) -> Array:
@@ -62,13 +58,6 @@ def mirror_hand_file(file: HandFile) -> HandFile:
         posedirs=file.posedirs * mirror_directions * driver_signs,
         hands_mean=mirror_rotvec(file.hands_mean),
         hands_components=None if components is None else mirror_rotvec(components),
-        side="left" if file.side == "right" else "right",
+        side=opposite_side(file.side),
         extras=extras,
     )
-
-
-def _signs(like: Array, signs: tuple[float, ...]) -> Array:
-    """The signs as an array of the same kind."""
-    if isinstance(like, Tensor):
-        return torch.tensor(signs, dtype=like.dtype, device=like.device)
-    return np.array(signs, dtype=like.dtype)

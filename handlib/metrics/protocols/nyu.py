@@ -14,10 +14,9 @@ from handlib.errors import BadInputError
 from handlib.metrics.errors import mean_error, point_errors
 from handlib.metrics.inputs import Numbers, check_pair, to_float64
 from handlib.metrics.success import success_curve
+from handlib.skeleton import NYU14_ROWS
 
 NYU_FX_PX, NYU_FY_PX, NYU_CX_PX, NYU_CY_PX = 588.03, 587.07, 320.0, 240.0
-# Rows of the 36 annotated joints that papers evaluate (Tompson et al., ACM TOG 2014; everybody since Oberweger 2015).
-NYU_14_OF_36 = (0, 3, 6, 9, 12, 15, 18, 21, 24, 25, 27, 30, 31, 32)
 
 Uvd = Real[np.ndarray, "_frames ..."] | Real[Tensor, "_frames ..."]
 
@@ -56,4 +55,4 @@ def _rows_of_three(uvd: Numbers, name: str) -> np.ndarray:
         array = array.reshape(len(array), -1, 3)
     if array.ndim != 3 or array.shape[1:] not in ((14, 3), (36, 3)):
         raise BadInputError(f"{name}: shape {array.shape}, expected (frames, 14, 3), (frames, 42) or all 36 joints.")
-    return array[:, NYU_14_OF_36] if array.shape[1] == 36 else array
+    return array[:, NYU14_ROWS] if array.shape[1] == 36 else array

@@ -82,7 +82,7 @@ _NYU36 = (
     *(f"nyu_palm_{k}" for k in range(1, 6)),
     "wrist",
 )
-# The rows that every paper on NYU evaluates, Tompson et al. 2014.
+# The rows of the 36 that papers evaluate (Tompson et al., ACM TOG 2014; everybody since Oberweger et al. 2015).
 NYU14_ROWS: tuple[int, ...] = (0, 3, 6, 9, 12, 15, 18, 21, 24, 25, 27, 30, 31, 32)
 
 
@@ -179,9 +179,14 @@ def reorder_joints(
         The same kind of array, with as many joints as ``target``.
 
     Raises:
-        BadInputError: an unknown order, an axis of another length, or a missing joint.
+        BadInputError: an unknown order, an axis that is not there or of another length, or a missing joint.
     """
     source, target = get_joint_order(source), get_joint_order(target)
+    if missing not in ("raise", "nan") or not -x.ndim <= axis < x.ndim:
+        raise BadInputError(
+            f"missing={missing!r}, axis={axis}: expected 'raise' or 'nan', and one of the {x.ndim} axes of an array of "
+            f"shape {tuple(x.shape)}"
+        )
     if x.shape[axis] != len(source.joints):
         raise BadInputError(
             f"axis {axis} of an array of shape {tuple(x.shape)} has {x.shape[axis]} joints, but order {source.name!r} "

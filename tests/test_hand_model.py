@@ -1,5 +1,9 @@
 """What the hand layer promises: invariances, derivatives, a naive reference, and errors that name what is wrong."""
 
+import copy
+import pickle
+
+import jaxtyping
 import numpy as np
 import pytest
 import roma
@@ -229,6 +233,35 @@ def test_another_dtype_is_named_and_half_precision_is_widened():
         mesh = model(pose, torch.randn(2, 10))
     assert mesh.vertices.dtype == torch.float32
     torch.testing.assert_close(model(pose).joints, model(pose.float()).joints)
+
+
+def test_matrices_are_checked_like_vectors():
+    model = HandModel.load("open")
+    good = torch.eye(3).expand(2, 16, 3, 3)
+    torch.testing.assert_close(model.from_rotations(good.half()).joints, model(torch.zeros(2, 45)).joints)
+    for bad, message in (
+        (good * torch.nan, "rotations holds NaN or infinity in 2 of 2 rows"),
+        (good[:0], "rotations is an empty batch"),
+        (good.double(), "rotations is torch.float64"),
+    ):
+        with pytest.raises(BadInputError, match=message):
+            model.from_rotations(bad)
+
+
+@pytest.mark.parametrize("value", [np.zeros((1, 45)), [[0.0] * 45]])
+def test_what_is_no_tensor_is_named(value: object, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no type checker either
+    with pytest.raises(BadInputError, match=f"pose is a {type(value).__name__}, expected a tensor"):
+        HandModel.load("open")(value)
+
+
+def test_copies_pickles_and_odd_memory_give_the_same_hand():
+    model = HandModel.load("open", side="left", pose_space="pca", num_pca=6)
+    pose = torch.randn(3, 6)
+    expected = model(pose)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert other.side == "left" and torch.equal(other(pose).vertices, expected.vertices)
+    assert torch.equal(model(pose.T.contiguous().T).joints, expected.joints)
 
 
 def test_bad_row_is_counted():

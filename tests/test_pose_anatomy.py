@@ -196,3 +196,17 @@ def test_bad_input_is_named() -> None:
     broken.v_template[0] = torch.nan
     with pytest.raises(BadInputError, match="not finite"):
         AnatomicalPose(broken)
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "shape"),
+    [
+        ("to_axis_angle", "angles", (2, 15, 3)),
+        ("from_axis_angle", "pose", (2, 45)),
+        ("to_joints", "angles", (2, 15, 3)),
+        ("from_joints", "joints", (2, 21, 3)),
+    ],
+)
+def test_another_dtype_is_named(method: str, name: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(BadInputError, match=rf"{name}: .*, torch.float32; .*, torch.float64 is wanted"):
+        getattr(anatomy("open", "right"), method)(torch.zeros(shape))

@@ -116,6 +116,8 @@ def test_bad_input_is_named():
         reorder_joints(x, "opnpose", "handlib")
     with pytest.raises(BadInputError, match="has 21 joints, but order 'mano' has 16"):
         reorder_joints(x, "mano", "handlib")
+    with pytest.raises(BadInputError, match=r"axis=3: .* one of the 3 axes of an array of shape \(2, 21, 3\)"):
+        reorder_joints(x, "mano", "handlib", axis=3)
     with pytest.raises(BadInputError, match="int64"):
         reorder_joints(np.zeros((16, 3), dtype=np.int64), "mano", "handlib", missing="nan")
     with pytest.raises(BadInputError, match="names a joint twice"):

@@ -14,15 +14,9 @@ from handlib.hand import lbs
 from handlib.hand.files import HandFile, Side, TipConvention, read_hand_file
 from handlib.hand.mirror import mirror_hand_file
 from handlib.hand.skinning import skin_points
-from handlib.skeleton import JOINT_NAMES, MODEL_JOINT_NAMES, MODEL_PARENTS, TIPS
+from handlib.skeleton import MODEL_PARENTS, joint_permutation
 
 PoseSpace = Literal["axis_angle", "pca"]
-
-# Where each of the 21 keypoints sits in [16 model joints, 5 fingertips].
-_TO_21 = tuple(
-    16 + TIPS.index(k) if k in TIPS else MODEL_JOINT_NAMES.index(JOINT_NAMES[k]) for k in range(len(JOINT_NAMES))
-)
-
 
 class HandMesh(NamedTuple):
     """Posed hands: ``vertices`` (batch, V, 3) and ``joints`` (batch, 21, 3), both in metres."""
@@ -75,7 +69,8 @@ class HandModel(nn.Module):
             self._buffer(name, getattr(file, name), dtype)
         self.register_buffer("faces", torch.as_tensor(file.faces, dtype=torch.long), persistent=False)
         self.register_buffer("tip_vertices", torch.as_tensor(file.tip_vertices, dtype=torch.long), persistent=False)
-        self.register_buffer("_to_21", torch.tensor(_TO_21), persistent=False)
+        # Where each of the 21 keypoints sits in [16 model joints, 5 fingertips], which is smplx's order.
+        self.register_buffer("_to_21", torch.tensor(joint_permutation("smplx", "handlib")), persistent=False)
 
         # The same arrays as the fast path wants them: component first, and all blend shapes below one another.
         directions = np.concatenate([file.shapedirs, file.posedirs], axis=2)
@@ -162,7 +157,7 @@ class HandModel(nn.Module):
         Raises:
             BadInputError: an argument of the wrong width or batch size, an empty batch, NaN or infinity.
         """
-        return self.from_rotations(self._rotations(pose, global_orient), shape, translation)
+        return self._mesh(self._rotations(pose, global_orient), shape, translation)
 
     def joints(
         self,
@@ -171,7 +166,7 @@ class HandModel(nn.Module):
         global_orient: Float[Tensor, "orient_batch 3"] | None = None,
     ) -> Float[Tensor, "batch 21 3"]:
         """The 21 joints without the mesh, metres: those of :meth:`forward` at a fraction of its cost, for fits to
-        keypoints. Of the vertices only the five fingertips are skinned.
+        keypoints. Of the vertices only the five fingertips are skinned. Arguments and errors as there.
         """
         posed, tips = self._skin(self._rotations(pose, global_orient), shape, self.tip_vertices)
         return torch.cat([posed, tips], dim=1).index_select(1, self._to_21)
@@ -184,8 +179,19 @@ class HandModel(nn.Module):
     ) -> HandMesh:
         """Pose the hand by rotation matrices, relative to each joint's parent, the wrist's first.
 
-        The mean pose is not added: a rotation matrix is a pose of its own. Otherwise like :meth:`forward`.
+        The mean pose is not added: a rotation matrix is a pose of its own. Otherwise like :meth:`forward`; that the
+        matrices are rotations is not checked.
         """
+        if rotations.ndim != 4 or rotations.shape[1:] != (16, 3, 3):
+            raise BadInputError(
+                f"rotations has shape {tuple(rotations.shape)}, expected (batch, 16, 3, 3): the wrist's, then those of "
+                "the 15 joints"
+            )
+        rotations = self.check_input("rotations", rotations.flatten(1), 144).unflatten(1, (16, 3, 3))
+        return self._mesh(rotations, shape, translation)
+
+    def _mesh(self, rotations: Tensor, shape: Tensor | None, translation: Tensor | None) -> HandMesh:
+        """Vertices and joints for rotations that are known to be good."""
         posed, vertices = self._skin(rotations, shape)
         # Fingertips are marked by no joint: they are vertices of the posed mesh.
         joints = torch.cat([posed, vertices.index_select(1, self.tip_vertices)], dim=1)
@@ -232,6 +238,8 @@ class HandModel(nn.Module):
         Raises:
             BadInputError: naming the argument and what is wrong with it.
         """
+        if not isinstance(value, Tensor):
+            raise BadInputError(f"{name} is a {type(value).__name__}, expected a tensor; use torch.as_tensor({name})")
         if value.ndim != 2 or value.shape[1] != width:
             raise BadInputError(
                 f"{name} has shape {tuple(value.shape)}, expected (batch, {width}); this {self.side} model has "
@@ -253,10 +261,7 @@ class HandModel(nn.Module):
                 )
         dtype = self.v_template.dtype
         if value.dtype not in (dtype, torch.float16, torch.bfloat16):
-            raise BadInputError(
-                f"{name} is {value.dtype}, but the model is {dtype}; convert one of them with .to(), or load the model "
-                f"with dtype={value.dtype}"
-            )
+            raise BadInputError(f"{name} is {value.dtype}, but the model is {dtype}; convert one of them with .to()")
         return value.to(dtype)
 
 

@@ -293,6 +293,9 @@ def _mirror_parallel(linear: Tensor, offset: Tensor, width_px: int) -> tuple[Ten
 
 
 def _require_shape(value: Tensor, name: str, expected: str, fits: bool) -> None:
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        met = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise BadInputError(f"{name}: {met}, expected a tensor of floats. Convert it by torch.as_tensor(x).float().")
     if not fits:
         raise BadInputError(f"{name}: shape {tuple(value.shape)}, expected {expected}. Add the batch axis with [None].")
     if not bool(torch.isfinite(value).all()):

@@ -15,6 +15,8 @@ camera       ``camera.transform``                      ``camera.transform``, the
 Flips change the hand's side and are their own functions (``mirror_*``), so that no crop can mirror a hand by accident.
 """
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from handlib.errors import BadInputError
 
 # The underscores exempt height and width from matching: a warp changes them and keeps the channels.
 Image = UInt8[np.ndarray, "_height _width *channels"] | Float[np.ndarray, "_height _width *channels"]
+Points = TypeVar("Points", np.ndarray, Tensor)
 
 
 def square_box(
@@ -145,11 +148,15 @@ def warp_image(
 
     ``output_px`` is a side or (height, width). Pixels that lie outside the old picture get the value ``border``.
     ``interpolation`` is "linear", or "nearest" for masks and labels. A crop that shrinks is low-passed first unless
-    ``antialias=False``: bilinear sampling alone would alias.
+    ``antialias=False``: bilinear sampling alone would alias. Raises ``BadInputError`` for a picture without pixels or
+    of half precision, an affine that flattens it, or an unknown interpolation.
     """
     flags = {"linear": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST}
     if interpolation not in flags:
         raise BadInputError(f"interpolation: {interpolation!r}, expected one of {sorted(flags)}.")
+    if image.size == 0 or image.dtype == np.float16:
+        raise BadInputError(f"image: {image.shape} of {image.dtype}, expected pixels in uint8, float32 or float64.")
+    channels = image.shape[2:]  # cv2 drops an axis of one channel
     matrix = affine.detach().cpu().double().numpy()
     area_scale = abs(float(np.linalg.det(matrix[:, :2])))
     if not np.isfinite(matrix).all() or area_scale < 1e-12:
@@ -161,7 +168,7 @@ def warp_image(
         sigma = 0.5 * (shrink**2 - 1.0) ** 0.5
         image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     # cv2 places pixel centres at integers, as we do; it takes four border values, whatever the channels.
-    return cv2.warpAffine(
+    warped = cv2.warpAffine(
         image,
         matrix,
         (width, height),
@@ -169,6 +176,7 @@ def warp_image(
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=[border] * 4,
     )
+    return warped.reshape(height, width, *channels)
 
 
 def mirror_image(image: Image) -> Image:
@@ -182,9 +190,10 @@ def mirror_pixels(pixels: Float[Tensor, "*batch 2"], width_px: int) -> Float[Ten
     return torch.stack([width_px - 1 - pixels[..., 0], pixels[..., 1]], dim=-1)
 
 
-def mirror_points(points_m: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-    """3D points of the flipped picture: ``x`` becomes ``-x``, a left hand becomes a right hand."""
-    return points_m * points_m.new_tensor([-1.0, 1.0, 1.0])
+def mirror_points(points_m: Points) -> Points:
+    """3D points (..., 3) of the flipped picture: ``x`` becomes ``-x``, a left hand becomes a right hand."""
+    signs = (-1.0, 1.0, 1.0)
+    return points_m * (points_m.new_tensor(signs) if isinstance(points_m, Tensor) else np.array(signs, points_m.dtype))
 
 
 def opposite_side(side: str) -> str:

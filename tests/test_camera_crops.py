@@ -184,7 +184,21 @@ def test_bad_input_is_refused() -> None:
         crops.invert_affine(torch.zeros(1, 2, 3))
     with pytest.raises(BadInputError, match="singular"):
         crops.warp_image(np.zeros((4, 4)), torch.zeros(2, 3), 4)
+    for unusable in (np.zeros((0, 4, 3)), np.zeros((4, 4), dtype=np.float16)):
+        with pytest.raises(BadInputError, match="image: .* expected pixels in uint8, float32 or float64"):
+            crops.warp_image(unusable, affine()[0], 4)
     with pytest.raises(BadInputError, match="interpolation"):
         crops.warp_image(np.zeros((4, 4)), affine()[0], 4, interpolation="cubic")
     with pytest.raises(BadInputError, match="side"):
         crops.opposite_side("both")
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (3,), (5,)])
+@pytest.mark.parametrize("side", [3, 24])
+def test_a_warp_keeps_the_channels(channels: tuple[int, ...], side: int) -> None:
+    image = np.random.default_rng(0).random((12, 12, *channels))
+    shrink = crops.resize_affine((12, 12), (side, side))[0]
+    warped = crops.warp_image(image, shrink, side)
+    assert warped.shape == (side, side, *channels)
+    if channels:
+        assert np.allclose(warped[..., 0], crops.warp_image(image[..., 0], shrink, side))

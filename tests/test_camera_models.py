@@ -1,5 +1,7 @@
 """Camera models: golden values, round trips, gradients, errors."""
 
+import jaxtyping
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -130,3 +132,10 @@ def test_bad_cameras_are_refused() -> None:
         WeakPerspectiveCamera(torch.zeros(1), torch.zeros(1, 2))
     with pytest.raises(BadInputError, match="linear"):
         OrthographicCamera(torch.zeros(1, 2, 2), torch.zeros(1, 2))
+
+
+def test_what_is_no_tensor_of_floats_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no type checker either
+    for K, met in ((torch.eye(3).long()[None], "torch.int64"), (np.eye(3)[None], "ndarray")):
+        with pytest.raises(BadInputError, match=f"K: {met}, expected a tensor of floats"):
+            PerspectiveCamera(K)

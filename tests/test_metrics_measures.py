@@ -211,3 +211,12 @@ def test_other_bad_arguments() -> None:
         metrics.sequence_std(np.zeros((5, 10)), np.zeros(4, int))
     with pytest.raises(BadInputError, match="needs joints"):
         metrics.mpvpe(np.zeros((1, 30, 3)), np.zeros((1, 30, 3)), alignment="root")
+
+
+def test_every_kind_of_number_is_taken_and_none_is_changed() -> None:
+    true = np.random.default_rng(0).random((2, 21, 3)) * 0.1
+    for pred in (torch.tensor(true).bfloat16(), torch.tensor(true).half(), true.astype(np.float16)):
+        assert metrics.mpjpe(pred, true, alignment="none") < 0.5
+    aligned = metrics.align_none(true, true)
+    aligned += 1
+    assert aligned.min() > true.max()  # a result is the caller's own, not a window on the arguments

@@ -125,6 +125,17 @@ def test_ho3d_in_another_joint_order() -> None:
     assert all(there[key] == pytest.approx(here[key]) for key in here)
 
 
+def test_alignment_by_a_joint_that_is_not_there_is_refused() -> None:
+    joints = data_set()[0]
+    with pytest.raises(BadInputError, match=r"rows \(21,\), expected rows of the 21 points"):
+        metrics.stb(joints, joints, root=21)
+    with pytest.raises(BadInputError, match=r"rows \(0, 30\)"):
+        metrics.align_scale_root(joints, joints, end=30)
+    for order, count in (("stb", 21), ("mano", 16)):
+        with pytest.raises(BadInputError, match=f"'{order}' has {count} joints and the arrays have 21"):
+            metrics.ho3d(joints, joints, joint_order=order)
+
+
 def test_stb_versions_differ_on_the_same_errors() -> None:
     """Errors spread evenly over 0..50 mm: PCK(t) = t / 50 mm, so each area is its mean threshold / 50 mm."""
     frames = 50_000

@@ -49,6 +49,7 @@ def align_none(pred: Points, true: Points) -> Aligned:
 def align_root(pred: Points, true: Points, root: int = 0) -> Aligned:
     """Shift each prediction so that joint ``root`` (default: the wrist) is where it truly is."""
     pred, true = check_pair(pred, true)
+    _check_rows(pred, root)
     return pred - pred[:, root, None] + true[:, root, None]
 
 
@@ -60,10 +61,17 @@ def align_scale_root(pred: Points, true: Points, root: int = 0, end: int = 9) ->
     eval.py). As there, a predicted length of zero is left alone.
     """
     pred, true = check_pair(pred, true)
+    _check_rows(pred, root, end)
     # Measured per frame; nothing is turned, so a wrong global rotation still counts as error.
     length = np.linalg.norm(pred[:, end] - pred[:, root], axis=-1)
     ratio = np.linalg.norm(true[:, end] - true[:, root], axis=-1) / np.where(length > 0, length, 1.0)
     return ratio[:, None, None] * (pred - pred[:, root, None]) + true[:, root, None]
+
+
+def _check_rows(points: Aligned, *rows: int) -> None:
+    """Raise ``BadInputError`` if a point to align by is not there."""
+    if min(rows) < 0 or max(rows) >= points.shape[1]:
+        raise BadInputError(f"root, end: rows {rows}, expected rows of the {points.shape[1]} points.")
 
 
 def fit_similarity(pred: Points, true: Points, *, allow_reflection: bool) -> Similarity:

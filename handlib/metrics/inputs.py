@@ -20,8 +20,9 @@ def to_float64(values: Numbers, name: str) -> Float64[np.ndarray, "..."]:
 
     Raises ``BadInputError`` if it is empty, or holds NaN or infinity; the message names the first such frame.
     """
-    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-    array = array.astype(np.float64)
+    # numpy has no bfloat16, so a tensor is widened first.
+    array = values.detach().cpu().double().numpy() if isinstance(values, Tensor) else values
+    array = np.array(array, dtype=np.float64)
     if array.size == 0:
         raise BadInputError(f"{name}: empty, shape {array.shape}; a metric needs at least one frame with one point.")
     finite = np.isfinite(array).reshape(len(array), -1).all(axis=1) if array.ndim else np.isfinite(array)[None]

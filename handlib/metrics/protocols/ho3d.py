@@ -6,6 +6,7 @@ true wrist, not turned. The files' OpenGL axes need no conversion for this: turn
 error.
 """
 
+from handlib.errors import BadInputError
 from handlib.metrics.alignment import align_scale_root
 from handlib.metrics.inputs import Points, check_pair
 from handlib.metrics.protocols.freihand import freihand, point_measures
@@ -24,10 +25,16 @@ def ho3d(
     The keys of :func:`handlib.metrics.freihand`, and ``scale_translation_mpjpe`` (mm),
     ``scale_translation_auc_j``. ``joint_order`` names the order of the joints, a key of
     ``handlib.skeleton.JOINT_ORDERS``: "handlib" is ours; arrays straight from HO-3D's files are in "ho3d". It
-    decides which joints are the wrist and the knuckle.
+    decides which joints are the wrist and the knuckle. Raises ``BadInputError`` as there, and for an order without
+    them or of another number of joints.
     """
-    scores = freihand(pred_joints, true_joints, pred_vertices, true_vertices)
     names = get_joint_order(joint_order).joints
     pred, true = check_pair(pred_joints, true_joints)
+    if len(names) != pred.shape[1] or not {"wrist", "middle_mcp"} <= set(names):
+        raise BadInputError(
+            f"joint_order: {joint_order!r} has {len(names)} joints and the arrays have {pred.shape[1]}; expected as "
+            "many, with a wrist and a middle_mcp. Bring the joints into one by handlib.skeleton.reorder_joints."
+        )
+    scores = freihand(pred, true, pred_vertices, true_vertices)
     aligned = align_scale_root(pred, true, root=names.index("wrist"), end=names.index("middle_mcp"))
     return scores | point_measures(aligned, true, "j", "scale_translation_")

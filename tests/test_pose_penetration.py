@@ -40,6 +40,13 @@ def test_segment_distance_of_known_cases(segments, expected: float) -> None:
     assert segment_distance(a0, a1, b0, b1).item() == pytest.approx(expected, abs=1e-9)
 
 
+def test_segment_distance_is_the_same_in_any_batch() -> None:
+    # A long pair beside them must not decide which short segments pass for parallel.
+    small = 1e-3 * torch.randn(20, 4, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    together = torch.cat([small, torch.tensor([[[0, 0, 0], [1e6, 0, 0], [0, 1, 0], [0, 1e6, 1.0]]]).double()])
+    assert torch.equal(segment_distance(*together.unbind(1))[:-1], segment_distance(*small.unbind(1)))
+
+
 @pytest.mark.parametrize(("source", "side"), HANDS)
 def test_open_hands_touch_nothing(source: str, side: str) -> None:
     poses = torch.stack([named_pose(name) for name in ("spread", "relaxed", "digit_5")]).double()

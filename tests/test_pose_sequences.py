@@ -81,3 +81,9 @@ def test_bad_settings_are_named(wrong: dict) -> None:
     name, value = next(iter(wrong.items()))
     with pytest.raises(BadInputError, match=f"{name} {value}"):
         sample_sequence(sampler(), **({"num_frames": 5} | wrong))
+
+
+def test_a_model_in_double_precision_moves_too() -> None:
+    double = sample_sequence(PoseSampler(model(dtype=torch.float64), seed=4), 31)
+    assert double.pose.dtype == double.angles.dtype == double.global_orient.dtype == torch.float64
+    torch.testing.assert_close(double.angles.float(), sequence().angles[:31], rtol=0, atol=1e-4)

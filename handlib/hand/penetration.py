@@ -39,7 +39,8 @@ def segment_distance(
     uu, vv, uv = (u * u).sum(-1), (v * v).sum(-1), (u * v).sum(-1)
     uw, vw = (u * w).sum(-1), (v * w).sum(-1)
     tiny = torch.finfo(u.dtype).tiny
-    s = ((uv * vw - vv * uw) / (uu * vv - uv * uv).clamp(min=1e-12 * (uu * vv).max() + tiny)).clamp(0.0, 1.0)
+    # The floor serves parallel segments, where any s will do: the last step finds the best one for t.
+    s = ((uv * vw - vv * uw) / torch.maximum(uu * vv - uv * uv, 1e-12 * uu * vv + tiny)).clamp(0.0, 1.0)
     t = ((uv * s + vw) / vv.clamp(min=tiny)).clamp(0.0, 1.0)
     s = ((uv * t - uw) / uu.clamp(min=tiny)).clamp(0.0, 1.0)
     gap = w + s[..., None] * u - t[..., None] * v

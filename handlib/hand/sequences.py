@@ -85,7 +85,7 @@ def sample_sequence(
     turns = mean_turn * random[:, :3] / np.sqrt(8 / np.pi)
     seconds = movement_seconds(keys, turns, 0.35 + 0.25 * random[:, 3].abs(), joint_speed, turn_speed)
     starts = torch.cat((seconds.new_zeros(1), seconds.cumsum(0)))
-    times = torch.arange(num_frames) / fps
+    times = torch.arange(num_frames, dtype=starts.dtype) / fps
     move = (torch.searchsorted(starts, times, right=True) - 1).clamp(max=len(seconds) - 1)
     done = minimum_jerk(((times - starts[move]) / seconds[move]).clamp(0.0, 1.0))[:, None]
     angles = torch.lerp(keys[move], keys[move + 1], done[..., None])
@@ -96,7 +96,7 @@ def sample_sequence(
 def clear_path(sampler: PoseSampler, count: int, start: int) -> Float[Tensor, "count 15 3"]:
     """Samples from `start` on, without those to which the straight way from the one before leads through the
     hand."""
-    shares = torch.tensor([0.25, 0.5, 0.75])[:, None, None]
+    shares = sampler.anatomy.limits.new_tensor([0.25, 0.5, 0.75])[:, None, None]
     kept: list[Tensor] = []
     while len(kept) < count:
         for candidate in sampler.sample(2 * count, start):

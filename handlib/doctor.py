@@ -82,17 +82,6 @@ OPTIONAL = {
     "smplx": ("Optional packages", "parity tests of the hand layer: pip install 'handlib[test]'"),
 }
 
-# What HANDLIB_DATA may hold, and what each part is used for.
-DATA_PARTS = {
-    "digits_crops": "1,978 photographs of 218 people's hands, for fitting and for the domain gap",
-    "subhi_crops": "1,674 photographs in many lights, for training (not for showing: faces)",
-    "asl_video": "a clip of a signing hand, for the video chapters",
-    "stereo_video_temugeb": "two synchronised videos, triangulated: real 3D up to scale",
-    "stb_joint_poses.npz": "18,000 real hand articulations, for the pose prior and the STB protocol",
-    "nyu_published_predictions.npz": "five published methods' predictions, to hold the NYU metric to their numbers",
-    "backgrounds": "48 photographs to composite hands onto",
-}
-
 _SYMBOLS = {Status.OK: "ok  ", Status.MISSING: "-   ", Status.BROKEN: "FAIL", Status.NOTE: "note"}
 
 
@@ -273,19 +262,23 @@ def check_optional() -> list[Finding]:
 
 def check_data() -> list[Finding]:
     """The data folder and what of the known parts it holds."""
+    from handlib.data.catalogue import data_sources
+
     area, named = "Optional files", os.environ.get("HANDLIB_DATA")
     if not named:
-        adds = "real photographs and videos: a folder of your own, see data_scripts/, named by HANDLIB_DATA"
+        adds = (
+            "real photographs and videos: a folder that HANDLIB_DATA names; 'handlib data list' says what belongs there"
+        )
         return [Finding(area, "data folder", Status.MISSING, "HANDLIB_DATA is not set", adds)]
     folder = Path(named)
     if not folder.is_dir():
         return [Finding(area, "data folder", Status.NOTE, f"{folder}: no such folder", "set HANDLIB_DATA right")]
     findings = [Finding(area, "data folder", Status.OK, str(folder))]
-    for part, adds in DATA_PARTS.items():
-        there = (folder / part).exists()
-        findings.append(
-            Finding(area, part, Status.OK if there else Status.MISSING, adds if there else "not there", adds)
-        )
+    for source in data_sources():
+        if source.path is not None:
+            there = source.found(folder)
+            state = (Status.OK, source.what) if there else (Status.MISSING, "not there")
+            findings.append(Finding(area, source.path, *state, f"{source.what}; from: {source.get}"))
     return findings
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from handlib.errors import BadInputError, MissingExtraError
 from handlib.viz import pictures
+from handlib.viz.figures import SCENE_TRACES
 from handlib.viz.theme import plotly_layout
 
 STATIC = Path(__file__).parent / "static"
@@ -134,9 +135,10 @@ def plotly_spec(fig: Any) -> dict[str, Any]:
             layout[key] = _merge(plotly_layout()["xaxis"], own[key])
         elif re.fullmatch(r"scene\d+", key):
             layout[key] = _merge(plotly_layout()["scene"], own[key])
-    if not any(trace.get("type", "scatter") in ("mesh3d", "scatter3d", "surface", "cone") for trace in spec["data"]):
+    in_space = [trace.get("type", "scatter") in SCENE_TRACES for trace in spec["data"]]
+    if not any(in_space):
         del layout["scene"]
-    elif all(trace.get("type", "scatter") in ("mesh3d", "scatter3d", "surface", "cone") for trace in spec["data"]):
+    elif all(in_space):
         layout.pop("xaxis"), layout.pop("yaxis")
     return {"data": spec["data"], "layout": layout}
 

@@ -28,7 +28,7 @@ SCENE_TRACES = ("mesh3d", "scatter3d", "surface")
 # Plotly takes the light's place in clip coordinates, and then mixes those of the scene and of the viewer, so that a
 # mesh in a camera frame is lit from behind, unless the light is far away. A depth just over 1 is far behind the viewer,
 # where right and up change sides: above the viewer's left shoulder, wherever the viewer goes.
-LIGHT_POSITION: dict[str, float] = {"x": 1.6, "y": -2.6, "z": 1.0005}
+LIGHT_POSITION: dict[str, float] = {"x": 1.6, "y": -2.6, "z": 1.0001}
 """Where the light of a mesh stands, as plotly's ``lightposition``."""
 
 

@@ -66,14 +66,17 @@ def image_picture(image: Num[np.ndarray, "..."] | Image.Image | str | Path) -> I
 
     Raises:
         MissingFileError: the file is not there.
-        BadInputError: the array is not an image.
+        BadInputError: the array is not an image, or the file cannot be read.
     """
     if isinstance(image, Image.Image):
         return image
     if isinstance(image, str | Path):
         if not Path(image).is_file():
             raise MissingFileError(f"image file {image} is not there; give the path of a PNG or JPEG file")
-        return Image.open(image).copy()
+        try:
+            return Image.open(image).copy()
+        except (OSError, SyntaxError, ValueError) as error:
+            raise BadInputError(f"image file {image} cannot be read ({error}); give a PNG or JPEG file") from error
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] not in (3, 4)):
         raise BadInputError(f"image has shape {image.shape}; expected (H,W), (H,W,3) or (H,W,4), channels last")
     if image.dtype != np.uint8:

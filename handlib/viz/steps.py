@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from handlib.errors import BadInputError
-from handlib.viz.figures import scene_layout
+from handlib.viz.figures import SCENE_TRACES, scene_layout
 from handlib.viz.theme import INK
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-SCENE_TRACES = ("mesh3d", "scatter3d", "surface")
 
 
 def stepped_figure(figures: Mapping[str, "Figure"], *, label: str = "", start: int = 0) -> "Figure":

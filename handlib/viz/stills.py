@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handlib.errors import BadInputError
+from handlib.viz.figures import SCENE_TRACES
 from handlib.viz.stills_3d import draw_scene
 from handlib.viz.theme import COLOURS, INK, resolve_colour
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SCENE_TRACES = ("mesh3d", "scatter3d", "surface")
 DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3)), "longdashdot": "-."}
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "X", "triangle-up": "^", "star": "*"}
 BLACK = "#000000"  # what the light and dark pictures replace by the page's ink

@@ -156,6 +156,22 @@ def test_stills_of_curves_bars_heat_maps_and_histograms_are_drawn():
     assert {text.get_text() for text in picture.texts} >= {"a", "b", "c", "d"}
 
 
+def test_still_of_a_heat_map_keeps_its_colours_its_numbers_and_its_slanted_names():
+    import plotly.graph_objects as go
+
+    named = go.Figure(go.Heatmap(x=["u", "v"], y=["u", "v"], z=[[1, -1], [-1, 1]], zmin=-1, zmax=1, colorscale="RdBu"))
+    named.update_xaxes(tickangle=-60)
+    axes = plotly_to_matplotlib(named).axes[0]
+    image = axes.get_images()[0]
+    low, high = (image.cmap(image.norm(value)) for value in (-1, 1))
+    assert low[0] > low[2] and high[2] > high[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["u", "v"]
+    assert axes.get_xticklabels()[0].get_rotation() == 60
+
+    counted = plotly_to_matplotlib(go.Figure(go.Heatmap(x=np.linspace(-80, 80, 81), y=[0, 1, 2], z=np.ones((3, 81)))))
+    assert counted.axes[0].get_xlim() == (-81, 81) and len(counted.axes[0].get_xticks()) < 15
+
+
 def test_a_trace_that_cannot_be_drawn_still_asks_for_a_picture():
     import plotly.graph_objects as go
 

@@ -94,6 +94,8 @@ def _draw_plane(picture: "Figure", layout: Any, key: tuple[str, str], traces: li
             getattr(axes, f"set_{axis}lim")(*ends)
         elif settings.autorange == "reversed":
             getattr(axes, f"invert_{axis}axis")()
+        if settings.tickangle:
+            axes.tick_params(axis, labelrotation=-settings.tickangle)
         if settings.visible is False or settings.showticklabels is False:
             getattr(axes, f"set_{axis}ticks")([])
     if not any(trace.type == "heatmap" for _, trace in traces):
@@ -148,11 +150,22 @@ def _draw_bar(axes: "Axes", trace: Any, colour: str, bars: list[Any]) -> None:
 
 
 def _draw_heatmap(axes: "Axes", trace: Any, _colour: str, _bars: list[Any]) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
     values = np.asarray(trace.z, float)
-    image = axes.imshow(values, aspect="auto", origin="lower", cmap="viridis", vmin=trace.zmin, vmax=trace.zmax)
-    for ticks, names in ((axes.set_xticks, trace.x), (axes.set_yticks, trace.y)):
-        if names is not None:
-            ticks(np.arange(len(names)), [str(name) for name in names])
+    colours = [(place, colour_of(colour)) for place, colour in trace.colorscale or ()]
+    cmap = LinearSegmentedColormap.from_list("plotly", colours) if colours else "viridis"
+    image = axes.imshow(values, aspect="auto", origin="lower", cmap=cmap, vmin=trace.zmin, vmax=trace.zmax)
+    places = [np.asarray([] if names is None else names) for names in (trace.x, trace.y)]
+    if all(place.dtype.kind in "fi" and len(place) > 1 for place in places):  # numbers: an axis with its own ticks
+        steps = [(place[-1] - place[0]) / (len(place) - 1) / 2 for place in places]
+        ends = [(place[0] - step, place[-1] + step) for place, step in zip(places, steps, strict=True)]
+        image.set_extent([*ends[0], *ends[1]])
+        axes.set(xlim=ends[0], ylim=ends[1])
+    else:
+        for ticks, names in zip((axes.set_xticks, axes.set_yticks), places, strict=True):
+            if len(names):
+                ticks(np.arange(len(names)), [str(name) for name in names])
     if trace.showscale is not False:
         axes.figure.colorbar(image, ax=axes, label=trace.colorbar.title.text or "")
 

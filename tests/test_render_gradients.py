@@ -6,7 +6,7 @@ import pytest
 import torch
 import trimesh
 
-from handlib.camera import PerspectiveCamera
+from handlib.camera import OrthographicCamera, PerspectiveCamera
 from handlib.hand import HandModel
 from handlib.render import Light, render_depth, render_flow, render_mesh, render_normals, render_silhouette
 
@@ -207,3 +207,33 @@ def test_gradients_stay_finite_at_the_picture_border_and_behind_the_camera() -> 
         total = picture.rgb.sum() + picture.silhouette.sum() + picture.depth.sum() + soft.sum()
         (gradient,) = torch.autograd.grad(total, moved)
         assert torch.isfinite(gradient).all()
+
+
+def test_antialiased_hands_are_nearer_to_a_finely_sampled_picture() -> None:
+    """What an edge that is hidden between two pixels' centres would add shows here, and nowhere else."""
+    model = HandModel.load("open")
+    draw = torch.Generator().manual_seed(0)
+    turns = torch.randn(8, 3, generator=draw)
+    vertices = model(0.4 * torch.randn(8, 45, generator=draw), None, turns).vertices
+    vertices = vertices - (vertices.amax(1) + vertices.amin(1))[:, None] / 2 + torch.tensor([0.0, 0.0, 0.5])
+    colours = (5 * (vertices[..., 2:] - vertices[..., 2:].amin(1, keepdim=True))).expand(-1, -1, 3)
+
+    def draw_hands(size: int, antialias: bool) -> torch.Tensor:
+        focal, centre = torch.full((1, 2), 2.2 * size), torch.full((1, 2), (size - 1) / 2)
+        camera = PerspectiveCamera.from_focal(focal, centre)
+        return render_mesh(vertices, model.faces, camera, size, colours=colours, antialias=antialias).rgb
+
+    fine = draw_hands(8 * 48, False).view(8, 48, 8, 48, 8, 3).mean((2, 4))
+    smooth, rough = ((draw_hands(48, mode) - fine).square().mean().sqrt() for mode in (True, False))
+    assert smooth < 0.4 * rough
+
+
+def test_a_sliver_that_wins_a_pixel_by_chance_moves_nothing() -> None:
+    corners = torch.tensor([[[5.0, 10.0, 1.0], [15.0, 10.0005, 2.0], [15.0, 9.9995, 3.0]]], requires_grad=True)
+    camera = OrthographicCamera(torch.eye(2)[None], torch.zeros(1, 2))
+    depth = render_depth(corners, torch.tensor([[0, 1, 2]]), camera, 20)
+    assert (depth > 0).sum() >= 9
+    (gradient,) = torch.autograd.grad(depth.sum(), corners)
+    assert (gradient[..., :2] == 0).all() and gradient[..., 2].sum() == pytest.approx(
+        float((depth > 0).sum()), rel=1e-4
+    )

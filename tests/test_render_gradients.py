@@ -179,6 +179,19 @@ def test_gradcheck_of_the_soft_silhouette() -> None:
     assert torch.autograd.gradcheck(soft, (front,), eps=1e-7, atol=1e-5, fast_mode=True)
 
 
+def test_an_outline_just_outside_the_picture_fades_the_pixels_inside() -> None:
+    size, sigma = 16, 2.0
+    # A rectangle whose right side runs one pixel beyond the picture's edge, which is at 15.5.
+    right = size + 0.5
+    corners = torch.tensor([[[-90.0, -90, 1], [right, -90, 1], [right, 90, 1], [-90, 90, 1]]], requires_grad=True)
+    camera = OrthographicCamera(torch.eye(2)[None], torch.zeros(1, 2))
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    mask = render_silhouette(corners, faces, camera, size, soft=True, sigma_px=sigma)
+    expected = torch.sigmoid((right - torch.arange(size)) / sigma).expand(size, size)
+    assert torch.allclose(mask[0, :, 6:], expected[:, 6:], atol=1e-5)
+    assert float(torch.autograd.grad(mask.sum(), corners)[0][0, 1:3, 0].sum()) > 1
+
+
 def test_soft_silhouette_finds_a_target_that_does_not_overlap() -> None:
     vertices, faces = ellipsoid()
     vertices = (vertices - torch.tensor([0, 0, DISTANCE])) * 0.3 + torch.tensor([0, 0, DISTANCE])

@@ -20,7 +20,11 @@ from handlib.reproduce.notebooks import find_notebooks
 from handlib.reproduce.plan import make_plans
 
 CELLS = {
-    "good": ["import sys, os, handlib", "print(sys.executable, profile, seed, handlib.__file__, os.getcwd())"],
+    "good": [
+        "import sys, os, handlib",
+        "print(sys.executable, profile, seed, handlib.__file__, os.getcwd())",
+        "print(os.environ['HANDLIB_BOOK'], os.environ.get('HANDLIB_FORCE'), os.environ['PYTHONHASHSEED'])",
+    ],
     "bad": ["before = 1", "# the boom\nraise ValueError('oh no')", "after = 1"],
     "dead": ["import os", "os._exit(3)"],
 }
@@ -65,11 +69,25 @@ def load(book, name, folder="executed"):
 def test_notebook_runs_in_this_python_with_its_parameters_in_its_folder(executed):
     book, _ = executed
     content = load(book, "good")
-    output = content["cells"][-1]["outputs"][0]["text"]
+    output = content["cells"][-2]["outputs"][0]["text"]
     text = "".join(output).split()
     assert text[:3] == [sys.executable, "smoke", "7"]
     assert Path(text[3]).resolve() == Path(jobs.handlib.__file__).resolve()
     assert text[4] == str(book / "part")
+
+
+def test_notebook_knows_that_it_is_executed_for_the_book(executed):
+    (output,) = load(executed[0], "good")["cells"][-1]["outputs"]
+    assert "".join(output["text"]).split() == ["1", "None", "0"]
+
+
+def test_force_and_threads_reach_the_kernel(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "HANDLIB_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    assert jobs.kernel_environment(2, True).items() >= {"OMP_NUM_THREADS": "2", "HANDLIB_FORCE": "1"}.items()
+    assert not {"OMP_NUM_THREADS", "HANDLIB_FORCE"} & jobs.kernel_environment(None, False).keys()
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert jobs.kernel_environment(2, False)["OMP_NUM_THREADS"] == "5", "what the user has said counts"
 
 
 def test_stamp_says_what_the_output_came_from(executed):

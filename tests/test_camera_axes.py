@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from handlib import axes
+from handlib import axes, crops
 from handlib.camera import PerspectiveCamera
 from handlib.errors import BadInputError
 
@@ -45,6 +45,18 @@ def test_opengl_projection_puts_the_picture_corners_at_the_clip_corners() -> Non
     expected = torch.tensor([[-1.0, 1.0], [1.0, 1.0], [-1.0, -1.0], [0.0, 0.0]]).double()
     assert torch.allclose(ndc[0, :, :2], expected, atol=1e-9)
     assert ndc[0, 0, 2] == pytest.approx(-1.0) and ndc[0, 1, 2] == pytest.approx(1.0)
+
+
+def test_opengl_projection_follows_a_turned_camera() -> None:
+    K = crops.crop_affine(torch.tensor([[300.0, 200.0]]), torch.tensor([300.0]), 224, torch.tensor([0.6])).double()
+    turned = camera().transform(K)
+    X = camera().unproject(CORNERS, torch.full((1, 4), 0.7).double())
+    clip = torch.nn.functional.pad(axes.opencv_to_opengl(X), (0, 1), value=1.0)
+    clip = clip @ axes.intrinsics_to_opengl_projection(turned.K, (224, 224)).mT
+    ndc = clip[..., :2] / clip[..., 3:]
+    pixels = turned.project(X)
+    expected = (2 * (pixels + 0.5) / 224 - 1) * torch.tensor([1.0, -1.0]).double()
+    assert torch.allclose(ndc, expected, atol=1e-9)
 
 
 def test_pytorch3d_ndc_of_the_picture_corners() -> None:

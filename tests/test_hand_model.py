@@ -188,6 +188,16 @@ def test_jacobian_of_the_whole_layer_in_both_modes():
     torch.testing.assert_close(torch.func.jacrev(joints)(x["pose"]), torch.func.jacfwd(joints)(x["pose"]))
 
 
+def test_vmap_needs_the_checks_of_numbers_off():
+    model = small_model()
+    x = random_inputs(model)
+    one = lambda pose, shape: model(pose[None], shape[None]).vertices[0]  # noqa: E731
+    with pytest.raises(RuntimeError, match="vmap"):
+        torch.vmap(one)(x["pose"], x["shape"])
+    model.validate = False
+    torch.testing.assert_close(torch.vmap(one)(x["pose"], x["shape"]), model(x["pose"], x["shape"]).vertices)
+
+
 def test_fixed_wrist_and_straight_chain():
     rotations = torch.eye(3).expand(2, 16, 3, 3)
     rest = torch.randn(2, 16, 3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from handlib.joint_limits import FUNCTIONAL_RANGES, LITERATURE_LIMITS, S2HAND_LIMITS
+from handlib.joint_limits import FUNCTIONAL_RANGES, LITERATURE_LIMITS, S2HAND_AXIS_WEIGHTS, S2HAND_LIMITS
 from handlib.skeleton import JOINT_NAMES, MODEL_JOINT_NAMES
 
 
@@ -31,6 +31,30 @@ def test_s2hand_table(joint: str, degrees: list[list[float]]):
 def test_s2hand_table_has_every_joint_and_ordered_bounds():
     assert S2HAND_LIMITS.shape == (15, 3, 2)
     assert (S2HAND_LIMITS[..., 0] < S2HAND_LIMITS[..., 1]).all()
+    assert S2HAND_AXIS_WEIGHTS == (1.0, 1.0, 2.0)  # the released E_J counts bending twice
+
+
+@pytest.mark.parametrize(
+    ("joint", "motion", "degrees"),
+    [  # read again in the sources that the table names
+        ("index_mcp", "flexion", (-45, 90)),
+        ("ring_mcp", "abduction", (-20, 20)),
+        ("middle_pip", "flexion", (0, 100)),
+        ("little_dip", "flexion", (0, 80)),
+        ("thumb_cmc", "flexion", (-53 / 2, 53 / 2)),
+        ("thumb_cmc", "abduction", (-42 / 2, 42 / 2)),
+        ("thumb_mcp", "flexion", (-10, 55)),
+        ("thumb_ip", "flexion", (-15, 80)),
+    ],
+)
+def test_literature_table(joint: str, motion: str, degrees: tuple[float, float]):
+    (row,) = (row for row in LITERATURE_LIMITS if joint in row.joints and row.motion == motion)
+    assert (row.low_deg, row.high_deg) == degrees
+
+
+def test_functional_ranges_are_those_of_bain_2015():
+    ranges = {row.joints[0]: (row.low_deg, row.high_deg) for row in FUNCTIONAL_RANGES}
+    assert ranges == {"index_mcp": (19, 71), "index_pip": (23, 87), "index_dip": (10, 64)}
 
 
 def test_literature_covers_every_joint_and_names_its_sources():

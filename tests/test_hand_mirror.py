@@ -49,6 +49,12 @@ def test_mirroring_twice_changes_nothing(random_hand):
     assert twice.side == "right"
 
 
+def test_what_else_a_file_holds_is_mirrored_where_it_is_a_place():
+    right, left = (HandModel.load("open", side=side).file for side in ("right", "left"))
+    np.testing.assert_allclose(left.extras["J_rest"], left.J_regressor @ left.v_template, atol=1e-6)
+    assert np.array_equal(left.extras["hands_variance"], right.extras["hands_variance"])
+
+
 @given(st.lists(st.floats(-4, 4), min_size=3, max_size=3))
 @settings(deadline=None)
 def test_mirrored_rotvec_is_the_mirrored_rotation(vector: list[float]):

@@ -47,6 +47,13 @@ def test_broken_requirement_is_named_and_fails(monkeypatch):
     assert "FAIL  roma: OSError: libroma.so" in done.output and done.output.endswith("Broken: roma\n")
 
 
+def test_a_python_that_is_too_old_is_broken(monkeypatch):
+    assert by_name(doctor.check_python())["python"].status is Status.OK
+    monkeypatch.setattr(sys, "version_info", (3, 10, 9))
+    finding = by_name(doctor.check_python())["python"]
+    assert finding.status is Status.BROKEN and "3.11 or newer" in finding.adds
+
+
 def test_a_check_that_breaks_is_a_finding(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert by_name(doctor.examine())["devices"].status is Status.BROKEN

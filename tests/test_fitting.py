@@ -9,6 +9,7 @@ from handlib.errors import BadInputError
 from handlib.fitting import FitSettings, PoseLibrary, fit_to_keypoints
 from handlib.fitting.fit import assumed_camera, check_arguments
 from handlib.fitting.pose_library import as_complex, fibonacci_sphere, look_from, signature
+from handlib.fitting.problem import FitProblem
 from handlib.hand import HandModel
 from handlib.hand.anatomy import AnatomicalPose
 from handlib.hand.pose_limits import angles_from_unconstrained, limit_violation
@@ -197,6 +198,31 @@ def test_more_starts_than_entries_are_refused(library, hands):
     joints, camera = hands
     with pytest.raises(BadInputError, match="1 to 4096"):
         library.nearest(camera.project(joints), torch.ones(len(joints), 21), 4097)
+
+
+def test_the_shape_prior_keeps_hands_ordinary(model, library, hands):
+    joints, camera = hands
+    # A hand of other proportions than the model's: the middle finger drawn out.
+    keypoints = camera.project(joints)
+    keypoints[:, 10:13] += 0.6 * (keypoints[:, 10:13] - keypoints[:, 9:10])
+    size = []
+    for weight in (0.2, 20.0):
+        settings = FitSettings(starts=2, steps=40, shape_weight=weight)
+        size.append(fit_to_keypoints(model, keypoints, None, camera, library=library, settings=settings).shape.norm())
+    assert size[1] < 0.5 * size[0]
+
+
+def test_a_hand_that_comes_too_near_is_held_before_the_camera(model, library, hands):
+    joints, camera = hands
+    settings = FitSettings(starts=2)
+    keypoints = camera.project(joints)
+    problem = FitProblem.start(model, keypoints, torch.ones(len(joints), 21), camera, library, settings)
+    with torch.no_grad():
+        problem.first_depth.fill_(0.01)
+    assert float(problem.joints()[..., 2].min()) == pytest.approx(0.01)
+    energy = problem.energy(settings).sum()
+    gradients = torch.autograd.grad(energy, [problem.unconstrained, problem.turn, problem.place])
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
 def test_without_limits_fingers_bend_as_no_hand_does(model, library, hands):

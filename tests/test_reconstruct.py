@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from handlib.camera import PerspectiveCamera
 from handlib.cli import app
 from handlib.data.images import read_image
 from handlib.data.photos import PACKAGED_PHOTOS, packaged_photos
+from handlib.demo import write_overlay
 from handlib.errors import BadInputError
 from handlib.fitting import FitSettings
 from handlib.fitting.vertex_colours import sample_vertex_colours
@@ -301,6 +303,17 @@ def test_demo_keeps_good_work_beside_a_bad_picture(demo, tmp_path):
     assert done.exit_code == 1 and "1 hands from 1 of 3 pictures" in done.stdout
     assert "broken.jpg is not a picture" in done.stderr and "no picture at" in done.stderr
     assert len(contents(tmp_path / "out")) == 3
+
+
+def test_near_hands_are_drawn_over_far_ones(tmp_path, hands):
+    # Times as far away, a hand times as large has the same picture.
+    size = np.array([1, 2, 3], np.float32)[:, None, None]
+    for order in ([0, 1, 2], [2, 0, 1]):
+        vertices, joints = (hands.vertices * size)[order], (hands.joints * size)[order]
+        shuffled = replace(hands, vertices=vertices, joints=joints, intrinsics=hands.intrinsics[order])
+        write_overlay(np.zeros((640, 480, 3), np.uint8), shuffled, tmp_path / f"{order[0]}.png")
+    first, second = (read_image(path) for path in sorted(tmp_path.iterdir()))
+    assert first.any() and np.array_equal(first, second)
 
 
 def test_demo_fails_if_no_picture_has_a_hand(tmp_path, monkeypatch):

@@ -40,10 +40,14 @@ def test_left_hand_keeps_its_side(random_hand: HandFile, tmp_path: Path):
     assert HandModel.load(path, side="right").v_template[0, 0] == pytest.approx(random_hand.v_template[0, 0])
 
 
-def test_side_of_a_mano_pickle_is_in_its_name(write_mano_pickle):
+def test_side_of_a_mano_pickle_is_in_its_name(write_mano_pickle, tmp_path: Path):
     assert read_hand_file(write_mano_pickle("MANO_LEFT.pkl")).side == "left"
     assert read_hand_file(write_mano_pickle("MANO_RIGHT.pkl")).side == "right"
     assert read_hand_file(write_mano_pickle("mine.pkl"), file_side="left").side == "left"
+    folder = tmp_path / "left over"
+    folder.mkdir()
+    moved = write_mano_pickle("MANO_RIGHT.pkl").rename(folder / "MANO_RIGHT.pkl")
+    assert read_hand_file(moved).side == "right"  # a folder's name says nothing about the hand
 
 
 def test_pickle_and_npz_hold_the_same(write_mano_pickle, random_hand: HandFile):
@@ -92,6 +96,7 @@ def test_truncated_file(suffix: str, keep: float, write_mano_pickle, mano_npz: P
         ("hands_components", np.zeros((45, 44)), r"expected \(any, 45\)"),
         ("hands_mean", np.full(45, np.nan), "'hands_mean' holds NaN"),
         ("f", np.array([[0, 1, 778]]), "vertex numbers from 0 to 778, but there are vertices 0 to 777"),
+        ("f", np.array([[0, 1, 2.5]]), "vertex numbers from 0.0 to 2.5"),
         ("tip_vertices", np.array([0, 1, 2, 3, -1]), "vertex numbers from -1 to 3"),
         ("kintree_table", np.zeros((2, 16)), "holds the tree .* expected MANO's"),
         ("side", np.array("up"), "'side' is 'up'"),

@@ -129,6 +129,8 @@ def test_alignment_by_a_joint_that_is_not_there_is_refused() -> None:
     joints = data_set()[0]
     with pytest.raises(BadInputError, match=r"rows \(21,\), expected rows of the 21 points"):
         metrics.stb(joints, joints, root=21)
+    with pytest.raises(BadInputError, match=r"rows \(-1,\)"):
+        metrics.align_root(joints, joints, root=-1)
     with pytest.raises(BadInputError, match=r"rows \(0, 30\)"):
         metrics.align_scale_root(joints, joints, end=30)
     for order, count in (("stb", 21), ("mano", 16)):

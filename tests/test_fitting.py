@@ -219,7 +219,7 @@ def test_a_hand_that_comes_too_near_is_held_before_the_camera(model, library, ha
     problem = FitProblem.start(model, keypoints, torch.ones(len(joints), 21), camera, library, settings)
     with torch.no_grad():
         problem.first_depth.fill_(0.01)
-    assert float(problem.joints()[..., 2].min()) == pytest.approx(0.01)
+    assert problem.joints()[..., 2].min().item() == pytest.approx(0.01)
     energy = problem.energy(settings).sum()
     gradients = torch.autograd.grad(energy, [problem.unconstrained, problem.turn, problem.place])
     assert all(torch.isfinite(gradient).all() for gradient in gradients)

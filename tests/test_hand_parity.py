@@ -104,6 +104,10 @@ def test_fingertips_are_the_vertices_of_each_convention(mano_npz: Path, random_h
 
     theirs = vertex_ids["mano"]
     assert FINGERTIP_VERTICES["smplx"] == tuple(theirs[f] for f in ("thumb", "index", "middle", "ring", "pinky"))
+    # https://github.com/lmb-freiburg/freihand, and what manopth's layer takes for each hand
+    assert FINGERTIP_VERTICES["freihand"] == (744, 320, 443, 555, 672)
+    assert FINGERTIP_VERTICES["manopth"] == (745, 317, 444, 556, 673)
+    assert FINGERTIP_VERTICES["manopth_left"] == (745, 317, 445, 556, 673)
     x, path = inputs(45), write_mano_pickle()
     for tips, vertices in FINGERTIP_VERTICES.items():
         mesh = HandModel.load(path, tips=tips, dtype=torch.float64)(**x)

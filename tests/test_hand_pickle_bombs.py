@@ -43,6 +43,15 @@ def sparse(**changes: object) -> bytes:
     return pickle.dumps({"v_template": matrix}, protocol=2)
 
 
+def nested_sets(place: int) -> bytes:
+    """Frozen sets 0 to 39, each the set of all before it, kept in the memo from ``place`` on."""
+    sets = [b"(K\x01\x91q" + bytes([place])]
+    for k in range(1, 40):
+        members = b"".join(b"h" + bytes([place + j]) for j in range(k))
+        sets.append(b"(" + members + b"\x91q" + bytes([place + k]))
+    return b"".join(sets)
+
+
 def array_with(dtype: bytes) -> bytes:
     """A pickled array without numbers, of any dtype."""
     return TEMPLATE + b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01K\x00\x85" + dtype + b"\x89U\x00tbs."
@@ -54,7 +63,7 @@ BOMBS = {
     "bytearray that is not there": b"\x80\x05\x96" + struct.pack("<Q", 2**62) + b"abc",
     "deep key": b"})" + b"\x85" * 200_000 + b"Ns.",
     "key of doubled tuples": b"})" + NESTED * 40 + b"Ns.",
-    "set of doubled sets": b"\x80\x04\x8f((K\x01\x91" + b"2\x86" * 40 + b"\x90.",
+    "two equal sets of sets": b"\x80\x04" + nested_sets(0) + nested_sets(40) + b"\x8f(h\x27h\x4f\x90.",
     "list of doubled lists": TEMPLATE + b"K\x01" + NESTED * 34 + b"s.",
     "list of doubled words": TEMPLATE + b"U\x01a" + NESTED * 34 + b"s.",
     "list in itself": TEMPLATE + b"]q\x00h\x00as.",

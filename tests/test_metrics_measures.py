@@ -220,3 +220,10 @@ def test_every_kind_of_number_is_taken_and_none_is_changed() -> None:
     aligned = metrics.align_none(true, true)
     aligned += 1
     assert aligned.min() > true.max()  # a result is the caller's own, not a window on the arguments
+
+
+def test_f_score_is_strict_at_every_threshold() -> None:
+    # Powers of two, so that the distance is the threshold to the last bit.
+    pred = np.zeros((1, 1, 3))
+    true = pred + [2.0**-7, 0, 0]
+    assert metrics.f_scores_per_frame(pred, true, (2.0**-7, 2.0**-5)).tolist() == [[0.0, 1.0]]

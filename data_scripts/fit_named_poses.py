@@ -25,9 +25,7 @@ HEAD = """\
 
 def row_text(pose: NamedPose, row: dict) -> str:
     """One pose as YAML, a line a finger."""
-    touches = [
-        [list(touch.first), list(touch.second), round(1000 * touch.distance_m)] for touch in pose.touches
-    ]
+    touches = [[list(touch.first), list(touch.second), round(1000 * touch.distance_m)] for touch in pose.touches]
     values = {"about": pose.about, **row, **({"touch": touches} if touches else {})}
     flow = {key: yaml.safe_dump(value, default_flow_style=True, width=200) for key, value in values.items()}
     return "\n".join([f"{pose.name}:", *(f"  {key}: {text.splitlines()[0]}" for key, text in flow.items())])

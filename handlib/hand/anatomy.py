@@ -80,9 +80,7 @@ def unit(x: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
     return torch.nn.functional.normalize(x, dim=-1, eps=1e-9)
 
 
-def bone_frame(
-    bone: Float[Tensor, "*batch 3"], dorsal: Float[Tensor, "*batch 3"]
-) -> Float[Tensor, "*batch 3 3"]:
+def bone_frame(bone: Float[Tensor, "*batch 3"], dorsal: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Right-handed frame with columns (flexion, abduction, twist axis) from a bone and a rough dorsal
     direction."""
     twist = unit(bone)
@@ -207,9 +205,7 @@ class AnatomicalPose(nn.Module):
         super().__init__()
         rest = rest_joints_m(model)
         if not bool(torch.isfinite(rest).all()):
-            raise BadInputError(
-                "AnatomicalPose: the rest joints of the hand are not finite; check the hand's file."
-            )
+            raise BadInputError("AnatomicalPose: the rest joints of the hand are not finite; check the hand's file.")
         angles, frames = chain_angles(rest)
         # A hinge that rests bent sideways, or a straight finger whose joint centres lie on a backward arc, is
         # how this hand is built. Such bends are taken out of the angles: natural movements alone then reach

@@ -67,9 +67,7 @@ class HandFile:
     extras: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def read_hand_file(
-    source: str | Path, *, file_side: Side | None = None, tips: TipConvention = "freihand"
-) -> HandFile:
+def read_hand_file(source: str | Path, *, file_side: Side | None = None, tips: TipConvention = "freihand") -> HandFile:
     """Read a packaged hand or a hand model file, and check it.
 
     Args:

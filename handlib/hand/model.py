@@ -18,6 +18,7 @@ from handlib.skeleton import MODEL_PARENTS, joint_permutation
 
 PoseSpace = Literal["axis_angle", "pca"]
 
+
 class HandMesh(NamedTuple):
     """Posed hands: ``vertices`` (batch, V, 3) and ``joints`` (batch, 21, 3), both in metres."""
 

@@ -130,14 +130,10 @@ class HandPenetration(nn.Module):
         joints = as_right_hand(joints, self.side)
         starts, ends = joints[:, [a for a, _ in CAPSULES]], joints[:, [b for _, b in CAPSULES]]
         palmward = -palm_frame(joints)[:, None, :, 1] * self.palm_shift[:, None]
-        shift = torch.cat(
-            (palmward, palmward.new_zeros(len(joints), len(CAPSULES) - PALM_CAPSULES, 3)), dim=1
-        )
+        shift = torch.cat((palmward, palmward.new_zeros(len(joints), len(CAPSULES) - PALM_CAPSULES, 3)), dim=1)
         # Round ends would reach a radius past the fingertip, and past the palm into its own fingers.
         bones = ends - starts
-        back = torch.zeros_like(self.radii).index_copy(
-            0, self.pairs.new_tensor(_SHORTENED), self.radii[_SHORTENED]
-        )
+        back = torch.zeros_like(self.radii).index_copy(0, self.pairs.new_tensor(_SHORTENED), self.radii[_SHORTENED])
         ends = ends - bones * (back / torch.linalg.vector_norm(bones, dim=-1)).clamp(max=1.0)[..., None]
         return starts + shift, ends + shift
 

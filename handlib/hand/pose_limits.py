@@ -132,7 +132,5 @@ def _relaxed_share(limits: Float[Tensor, "15 3 2"]) -> tuple[Float[Tensor, "15 3
     there."""
     low, span = limits[..., 0], limits[..., 1] - limits[..., 0]
     free = span > 0
-    share = torch.where(free, (relaxed_angles().to(limits) - low) / torch.where(free, span, 1.0), 0.5).clamp(
-        0.05, 0.95
-    )
+    share = torch.where(free, (relaxed_angles().to(limits) - low) / torch.where(free, span, 1.0), 0.5).clamp(0.05, 0.95)
     return share, torch.where(free, 1.0 / (torch.where(free, span, 1.0) * share * (1.0 - share)), 0.0)

@@ -44,9 +44,7 @@ def fit_pose_pca(poses: Float[np.ndarray, "poses 45"]) -> PosePCA:
     space on every machine. Raises BadInputError where there are too few poses for 45 components, or NaN.
     """
     if len(poses) <= poses.shape[1] or not np.isfinite(poses).all():
-        raise BadInputError(
-            f"fit_pose_pca: {len(poses)} poses; more than {poses.shape[1]} finite ones are wanted."
-        )
+        raise BadInputError(f"fit_pose_pca: {len(poses)} poses; more than {poses.shape[1]} finite ones are wanted.")
     poses = poses.astype(np.float64)
     mean = poses.mean(axis=0)
     variance, vectors = np.linalg.eigh(np.cov(poses - mean, rowvar=False))

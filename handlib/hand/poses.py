@@ -63,9 +63,7 @@ def _named_pose(name: str, row: Mapping, path: Path) -> NamedPose:
     for finger, entries in _ENTRIES.items():
         values = row.get(finger, ())
         if len(values) != len(entries):
-            raise BadInputError(
-                f"{path}: {name}: {finger} has {len(values)} angles; {len(entries)} are wanted."
-            )
+            raise BadInputError(f"{path}: {name}: {finger} has {len(values)} angles; {len(entries)} are wanted.")
         for (joint, kind), degrees in zip(entries, values, strict=True):
             angles[_FIRST_ROW[finger] + joint, kind] = degrees
     touches = tuple(Touch(tuple(a), tuple(b), mm / 1000.0) for a, b, mm in row.get("touch", ()))
@@ -101,9 +99,7 @@ def all_named_poses() -> Float[Tensor, "poses 15 3"]:
     return torch.stack([pose.angles for pose in NAMED_POSES.values()])
 
 
-def touch_errors_m(
-    joints: Float[Tensor, "batch 21 3"], touches: Sequence[Touch]
-) -> Float[Tensor, "batch touches"]:
+def touch_errors_m(joints: Float[Tensor, "batch 21 3"], touches: Sequence[Touch]) -> Float[Tensor, "batch touches"]:
     """Distance of the two places of each touch, less the distance they have when they touch; metres."""
 
     def place(names: tuple[str, ...]) -> Float[Tensor, "batch 3"]:

@@ -116,9 +116,7 @@ class PoseSampler:
         the relaxed hand, which touches nothing, as far as it takes.
         """
         if count < 1 or start < 0:
-            raise BadInputError(
-                f"PoseSampler.sample: count {count} must be at least 1 and start {start} at least 0."
-            )
+            raise BadInputError(f"PoseSampler.sample: count {count} must be at least 1 and start {start} at least 0.")
         uniform = uniform_numbers(self.seed, start, count)
         angles = self._draw(uniform[:, 0])
         bad = self._too_deep(angles).nonzero()[:, 0]
@@ -136,9 +134,7 @@ class PoseSampler:
 
     def _draw(self, uniform: Float[Tensor, "batch numbers"]) -> Float[Tensor, "batch 15 3"]:
         named = uniform[:, 3, None, None] < 0.5
-        angles = torch.where(named, between_named_poses(uniform), from_synergies(uniform)).to(
-            self.anatomy.limits
-        )
+        angles = torch.where(named, between_named_poses(uniform), from_synergies(uniform)).to(self.anatomy.limits)
         low, high = self.anatomy.limits.unbind(-1)
         return angles.clamp(low, high)
 

@@ -93,7 +93,7 @@ def read_notebook(path: Path, book: Path) -> Notebook:
     except SyntaxError as error:
         raise BadInputError(f"{path}: its cell tagged `parameters` does not parse: {error}") from error
     if "profile" not in parameters:
-        raise BadInputError(f"{path}: its cell tagged `parameters` sets no `profile`: add `profile = \"laptop\"`")
+        raise BadInputError(f'{path}: its cell tagged `parameters` sets no `profile`: add `profile = "laptop"`')
     return Notebook(path.stem, path, path.relative_to(book), content, parameters)
 
 

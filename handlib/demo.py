@@ -94,7 +94,7 @@ def demo(
             tqdm.write(f"skipped: {which}{error}", file=sys.stderr)
     if not hands:
         raise BadInputError(f"none of {len(pictures)} pictures gave a hand: the lines above say why")
-    typer.echo(f"{hands} hands from {len(pictures) - skipped} of {len(pictures)} pictures in {out}")
+    typer.echo(f"{hands} hand{'s' * (hands != 1)} from {len(pictures) - skipped} of {len(pictures)} pictures in {out}")
     if skipped:
         raise typer.Exit(1)
 

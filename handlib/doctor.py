@@ -64,7 +64,7 @@ REQUIRED = {
     "tqdm": "tqdm",
 }
 
-_BOOK = "building the book: pip install 'handlib[book]'"
+_BOOK = "building the book: pip install -e '.[book]'"
 OPTIONAL = {
     "papermill": ("Book", f"executing notebooks, for {_BOOK}"),
     "ipykernel": ("Book", f"the notebooks' kernel, for {_BOOK}"),
@@ -76,10 +76,10 @@ OPTIONAL = {
     "pytorch3d": ("Optional packages", "a third renderer: conda env create -f environment.yml (not on PyPI)"),
     "mediapipe": (
         "Optional packages",
-        "2D keypoints from your own photographs (handlib demo): pip install 'handlib[detect]'",
+        "2D keypoints from your own photographs (handlib demo): pip install -e '.[detect]'",
     ),
     "manopth": ("Optional packages", "parity with manopth's own layer: environment.yml has it (not on PyPI)"),
-    "smplx": ("Optional packages", "parity tests of the hand layer: pip install 'handlib[test]'"),
+    "smplx": ("Optional packages", "parity tests of the hand layer: pip install -e '.[test]'"),
 }
 
 _SYMBOLS = {Status.OK: "ok  ", Status.MISSING: "-   ", Status.BROKEN: "FAIL", Status.NOTE: "note"}

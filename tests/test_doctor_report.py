@@ -68,7 +68,7 @@ def test_missing_optional_packages_say_what_they_add(monkeypatch):
     monkeypatch.setattr(doctor.metadata, "version", version)
     findings = doctor.check_optional()
     found = by_name(findings)
-    assert found["mediapipe"].status is Status.MISSING and "handlib[detect]" in found["mediapipe"].adds
+    assert found["mediapipe"].status is Status.MISSING and ".[detect]" in found["mediapipe"].adds
     assert found["papermill"].area == "Book" and found["deodr"].status is Status.OK
     text = doctor.report(findings)
     assert "-     mediapipe: not installed -> 2D keypoints from your own photographs" in text

@@ -88,7 +88,7 @@ def test_without_mediapipe_the_extra_is_named(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(mediapipe_detector.importlib, "import_module", missing)
-    with pytest.raises(MissingExtraError, match=r"handlib\[detect\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[detect\]"):
         detect_hands(np.zeros((64, 64, 3), np.uint8), max_hands=3)
 
 

@@ -273,7 +273,7 @@ def test_demo_takes_no_overlay_for_a_picture(demo, tmp_path):
     photo.write_bytes(packaged_photos()[0].read_bytes())
     for _ in range(2):
         done, _ = demo("--max-hands", "1", photos=[tmp_path], out=".")
-        assert "1 hands from 1 of 1 pictures" in done.output
+        assert "1 hand from 1 of 1 pictures" in done.output
 
 
 def test_demo_asks_for_a_missing_package_once(tmp_path, monkeypatch):
@@ -283,7 +283,7 @@ def test_demo_asks_for_a_missing_package_once(tmp_path, monkeypatch):
     monkeypatch.setattr(mediapipe_detector.importlib, "import_module", missing)
     mediapipe_detector._hands_graph.cache_clear()
     done = CliRunner().invoke(app, ["demo", str(PACKAGED_PHOTOS), "--out", str(tmp_path / "out")])
-    assert done.exit_code == 1 and done.output.count("handlib[detect]") == 1
+    assert done.exit_code == 1 and done.output.count(".[detect]") == 1
 
 
 def test_demo_says_in_one_line_that_the_results_have_no_place(demo, tmp_path):
@@ -301,7 +301,7 @@ def test_demo_names_the_picture_that_is_too_small(tmp_path):
 def test_demo_keeps_good_work_beside_a_bad_picture(demo, tmp_path):
     (tmp_path / "broken.jpg").write_text("no picture")
     done, _ = demo(photos=[tmp_path / "broken.jpg", tmp_path / "gone.jpg", packaged_photos()[0]])
-    assert done.exit_code == 1 and "1 hands from 1 of 3 pictures" in done.stdout
+    assert done.exit_code == 1 and "1 hand from 1 of 3 pictures" in done.stdout
     assert "broken.jpg is not a picture" in done.stderr and "no picture at" in done.stderr
     assert len(contents(tmp_path / "out")) == 3
 

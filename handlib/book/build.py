@@ -42,7 +42,7 @@ def build_book(book: Path, pages: list[str] | None = None, strict: bool = True) 
         BadInputError: a notebook failed or is stale, a figure did not appear, or Sphinx warned; the message lists what.
     """
     if find_spec("jupyter_book") is None:
-        raise MissingExtraError("building the book needs Jupyter Book; pip install 'handlib[book]'")
+        raise MissingExtraError("building the book needs Jupyter Book; pip install -e '.[book]'")
     begun = time.monotonic()
     book = book.resolve()
     everything = staging.toc_pages(book)

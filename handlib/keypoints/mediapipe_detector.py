@@ -105,6 +105,6 @@ def _mediapipe() -> ModuleType:
         return importlib.import_module("mediapipe")
     except ImportError as error:
         raise MissingExtraError(
-            "finding hands in photographs needs mediapipe, which is not installed: pip install 'handlib[detect]', or "
+            "finding hands in photographs needs mediapipe, which is not installed: pip install -e '.[detect]', or "
             "give keypoints of your own"
         ) from error

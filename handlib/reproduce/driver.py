@@ -170,5 +170,5 @@ def _require_papermill() -> None:
             metadata.version(package)
         except metadata.PackageNotFoundError:
             raise MissingExtraError(
-                f"executing notebooks needs {package}, which {sys.prefix} does not have: pip install 'handlib[book]'"
+                f"executing notebooks needs {package}, which {sys.prefix} does not have: pip install -e '.[book]'"
             ) from None

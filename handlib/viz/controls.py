@@ -120,7 +120,7 @@ def explore(
         show(draw(**starts), alt=alt, caption=_with_sliders(caption, list(sliders.values())), name=name)
         return
     if find_spec("ipywidgets") is None:
-        raise MissingExtraError("sliders need ipywidgets; pip install 'handlib[book]'")
+        raise MissingExtraError("sliders need ipywidgets; pip install -e '.[book]'")
     _show_live(draw, sliders, alt, caption, name)
 
 

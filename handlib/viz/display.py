@@ -63,7 +63,7 @@ def emit(body: str, alt: str, picture: Any = None) -> None:
         MissingExtraError: IPython is not installed.
     """
     if find_spec("IPython") is None:
-        raise MissingExtraError("a figure is shown in a notebook, and IPython is missing; pip install 'handlib[book]'")
+        raise MissingExtraError("a figure is shown in a notebook, and IPython is missing; pip install -e '.[book]'")
     from IPython.display import display
 
     bundle = {"text/html": _scripts() + body, "text/plain": f"[figure: {alt}]"}

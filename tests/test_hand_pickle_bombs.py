@@ -14,6 +14,7 @@ import pytest
 import scipy.sparse
 
 from handlib.errors import BadInputError, UnsafeFileError
+from handlib.hand.pickled_arrays import to_array
 from handlib.hand.safe_pickle import read_pickle
 
 SECONDS, MEMORY = 60, 4 * 2**30
@@ -136,3 +137,41 @@ def test_a_name_that_no_terminal_takes_can_be_shown(tmp_path: Path):
     with pytest.raises(UnsafeFileError, match=r"asks for \\ud800\.a") as caught:
         read_pickle(path)
     assert str(caught.value).isascii()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"cnumpy\ndtype\n(" + b"K\x01" * 17 + b"tR.", "numpy.dtype is given 17 arguments"),
+        (SHARED + b"cbuiltins\nset\nh\x00\x85R" * 3 + b".", "copies more than it holds"),
+        (SHARED + b"cbuiltins\nset\nh\x00\x85R.", "expected a pickled dictionary of arrays, met set"),
+    ],
+)
+def test_what_is_copied_is_counted(content: bytes, message: str, tmp_path: Path):
+    path = tmp_path / "x.pkl"
+    path.write_bytes(content)
+    with pytest.raises(BadInputError, match=message):
+        read_pickle(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"_shape": (0, 2**29)}, r"claims a sparse matrix of shape \(0, 536870912\)"),
+        ({"indptr": np.array([0, 1, 2, 2])}, "pointers do not fit its indices"),
+        ({"indptr": np.array([0, 2, 1, 3])}, "pointers do not fit its indices"),
+        ({"indptr": np.array([0, 3])}, "pointers do not fit its indices"),
+    ],
+)
+def test_a_sparse_matrix_is_checked_before_it_is_made(changes: dict[str, object], message: str, tmp_path: Path):
+    path = tmp_path / "x.pkl"
+    path.write_bytes(sparse(**changes))
+    with pytest.raises(BadInputError, match=message):
+        to_array(read_pickle(path)["v_template"])
+
+
+def test_entries_of_a_sparse_matrix_add_up(tmp_path: Path):
+    path = tmp_path / "x.pkl"
+    matrix = scipy.sparse.coo_matrix(([1.0, 2.0], ([0, 0], [1, 1])), shape=(2, 2))
+    path.write_bytes(pickle.dumps({"a": matrix}))
+    assert np.array_equal(to_array(read_pickle(path)["a"]), matrix.toarray())

@@ -116,3 +116,13 @@ def test_gradients_stay_finite_where_hands_coincide_or_collapse():
     (gradient,) = torch.autograd.grad(total.sum(), same)
     assert torch.isfinite(gradient).all()
     assert torch.equal(bone_directions_2d(same), torch.zeros(1, 20, 2, dtype=torch.float64))
+
+
+def test_a_bone_too_short_to_see_points_nowhere():
+    joints = torch.zeros(1, 21, 2, dtype=torch.float64)
+    joints[0, 1, 0] = 1e-6
+    joints.requires_grad_()
+    directions = bone_directions_2d(joints)
+    assert directions.norm(dim=-1).max() <= 0.011
+    (gradient,) = torch.autograd.grad(directions.sum(), joints)
+    assert gradient.abs().max() <= 1e6 and torch.isfinite(gradient).all()

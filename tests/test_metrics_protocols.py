@@ -184,6 +184,12 @@ def test_nyu_golden_value() -> None:
     assert metrics.nyu(pred, all_joints) == scores
 
 
+def test_nyu_camera() -> None:
+    # One focal length to the right of and below the principal point, a metre away: 45 degrees both ways.
+    uvd = np.array([320.0 + 588.03, 240.0 + 587.07, 1000.0])
+    assert metrics.uvd_to_xyz_mm(uvd) == pytest.approx([1000.0, 1000.0, 1000.0])
+
+
 def test_protocols_refuse_bad_input() -> None:
     pj, tj, pv, tv = data_set()
     with pytest.raises(BadInputError, match="Divide millimetres"):

@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from pose_hands import HANDS, MIRROR, anatomy, penetration
+from pose_hands import HANDS, MIRROR, anatomy, model, penetration
 
-from handlib.hand.penetration import CAPSULES, PALM_CAPSULES, segment_distance
+from handlib import HandModel
+from handlib.errors import BadInputError
+from handlib.hand import penetration as penetration_module
+from handlib.hand.anatomy import rest_joints_m
+from handlib.hand.penetration import CAPSULES, PALM_CAPSULES, HandPenetration, segment_distance
 from handlib.hand.poses import named_pose
+from handlib.hand.synthetic import random_hand_file
 from handlib.skeleton import MODEL_JOINT_NAMES
 
 DEG = np.pi / 180
@@ -94,3 +99,22 @@ def test_radii_are_those_of_a_human_hand(source: str) -> None:
     assert len(radii_mm) == len(CAPSULES)
     assert ((radii_mm[:PALM_CAPSULES] > 8) & (radii_mm[:PALM_CAPSULES] < 24)).all()
     assert ((radii_mm[PALM_CAPSULES:] > 3) & (radii_mm[PALM_CAPSULES:] < 20)).all()
+
+
+def test_what_overlaps_at_rest_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = penetration_module.capsule_radii_m
+
+    def swollen(*hand: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        radii, shift = measured(*hand)
+        return 1.6 * radii, shift
+
+    monkeypatch.setattr(penetration_module, "capsule_radii_m", swollen)
+    measure = HandPenetration(model("open"))
+    assert measure.rest_depths.max() > 0.001
+    assert float(measure(rest_joints_m(model("open"))[None])) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_mesh_that_is_no_hand_is_named() -> None:
+    cloud = HandModel(random_hand_file(num_vertices=50, num_faces=9))
+    with pytest.raises(BadInputError, match="none lies beside the bone from wrist to"):
+        HandPenetration(cloud)

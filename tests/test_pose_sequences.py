@@ -87,3 +87,10 @@ def test_a_model_in_double_precision_moves_too() -> None:
     double = sample_sequence(PoseSampler(model(dtype=torch.float64), seed=4), 31)
     assert double.pose.dtype == double.angles.dtype == double.global_orient.dtype == torch.float64
     torch.testing.assert_close(double.angles.float(), sequence().angles[:31], rtol=0, atol=1e-4)
+
+
+def test_no_way_leads_through_the_hand() -> None:
+    keys = clear_path(sampler(), 60, start=0)
+    halfway = sampler().anatomy.to_joints((keys[1:] + keys[:-1]) / 2)
+    assert float(sampler().penetration(halfway).max()) <= sampler().max_depth_m + 1e-6
+    assert not torch.equal(keys, sampler().sample(60))  # one of these does, and is left out

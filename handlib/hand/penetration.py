@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from handlib.errors import BadInputError
 from handlib.hand.anatomy import RestHand, as_right_hand, palm_frame, rest_joints_m
-from handlib.skeleton import FINGER_JOINTS, FINGERS
+from handlib.skeleton import FINGER_JOINTS, FINGERS, JOINT_NAMES
 
 CAPSULES: tuple[tuple[int, int], ...] = (
     *((0, FINGER_JOINTS[finger][0]) for finger in FINGERS[1:]),
@@ -80,7 +81,7 @@ def capsule_radii_m(
     A finger's radius is the lower quartile of the distances from the bone to the skin nearest to it: flesh
     gives and bones are not round. Metacarpals lie close under the back of the hand, so the palm's capsules
     run halfway between the quartiles of its two sides. Vertices beyond a bone's ends (the forearm, a joint's
-    rounding) do not count.
+    rounding) do not count. Raises BadInputError where a bone has no skin beside it.
     """
     starts, ends = joints[[a for a, _ in CAPSULES]], joints[[b for _, b in CAPSULES]]
     distance = point_segment_distance(vertices[:, None].expand(-1, len(CAPSULES), -1), starts, ends)
@@ -90,7 +91,14 @@ def capsule_radii_m(
     dorsal = offset @ palm_frame(joints)[:, 1] > 0
 
     def quartile(capsule: int, counts: Bool[Tensor, "vertices"]) -> Float[Tensor, ""]:
-        return distance[counts & beside & (nearest == capsule), capsule].quantile(0.25)
+        skin = distance[counts & beside & (nearest == capsule), capsule]
+        if not len(skin):
+            first, second = (JOINT_NAMES[joint] for joint in CAPSULES[capsule])
+            raise BadInputError(
+                f"vertices: none lies beside the bone from {first} to {second}, so it has no thickness; the joints of "
+                "this hand do not lie inside its mesh: check the file's J_regressor."
+            )
+        return skin.quantile(0.25)
 
     back = torch.stack([quartile(k, dorsal) for k in range(PALM_CAPSULES)])
     front = torch.stack([quartile(k, ~dorsal) for k in range(PALM_CAPSULES)])

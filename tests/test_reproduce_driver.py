@@ -246,7 +246,7 @@ def test_missing_papermill_is_an_extra(tmp_path, monkeypatch):
     write_notebook(book / "a.ipynb")
     plans = plans_of(book)
     monkeypatch.setattr(driver.metadata, "version", absent)
-    with pytest.raises(MissingExtraError, match=r"needs papermill.*pip install 'handlib\[book\]'"):
+    with pytest.raises(MissingExtraError, match=r"needs papermill.*pip install -e '\.\[book\]'"):
         execute_plans(book, plans)
 
 

@@ -193,9 +193,10 @@ def test_ledger_of_one_table_in_each_format(tmp_path):
     store = ["--results", str(tmp_path)]
     text = runner.invoke(cli.app, ["ledger", "s2hand/table-2", *store]).output
     assert "s2hand/table-2" in text and "1.18" in text and "not run" in text and "s2hand/table-3:" not in text
-    assert "### " not in text and "## Table 2" in runner.invoke(
-        cli.app, ["ledger", "s2hand/table-2", "--format", "markdown", *store]
-    ).output
+    assert (
+        "### " not in text
+        and "## Table 2" in runner.invoke(cli.app, ["ledger", "s2hand/table-2", "--format", "markdown", *store]).output
+    )
     assert '"tables"' in runner.invoke(cli.app, ["ledger", "tassn", "--format", "json", *store]).output
     done = runner.invoke(cli.app, ["ledger", "nobody", *store])
     assert done.exit_code == 1 and "papers are fitting, s2hand" in done.stderr

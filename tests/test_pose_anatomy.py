@@ -58,9 +58,7 @@ def test_matrices_agree_with_scipy() -> None:
     angles = random_angles(8).reshape(-1, 3)
     expected = Rotation.from_euler("XYZ", angles.numpy()).as_matrix()
     np.testing.assert_allclose(anatomical_to_matrix(angles).numpy(), expected, atol=1e-14)
-    np.testing.assert_allclose(
-        matrix_to_anatomical(torch.from_numpy(expected)).numpy(), angles.numpy(), atol=1e-13
-    )
+    np.testing.assert_allclose(matrix_to_anatomical(torch.from_numpy(expected)).numpy(), angles.numpy(), atol=1e-13)
 
 
 @pytest.mark.parametrize("where", ["zero", "rest", "lowest", "highest", "random"])
@@ -135,9 +133,7 @@ def test_zero_is_a_straight_finger_in_line_with_its_metacarpal(source: str, side
 
 def test_left_hand_is_the_mirror_image() -> None:
     angles = random_angles(8)
-    right, left = (
-        model("open", s)(anatomy("open", s).to_axis_angle(angles)).joints for s in ("right", "left")
-    )
+    right, left = (model("open", s)(anatomy("open", s).to_axis_angle(angles)).joints for s in ("right", "left"))
     torch.testing.assert_close(left, right * MIRROR, rtol=0, atol=1e-9)
 
 

@@ -35,9 +35,7 @@ def test_a_hand_has_22_movements() -> None:
 @pytest.mark.parametrize("limit", LITERATURE_LIMITS, ids=lambda limit: f"{limit.joints[0]}-{limit.motion}")
 def test_ranges_are_those_of_the_literature(limit) -> None:
     for joint in limit.joints:
-        low, high = JOINT_LIMITS[MODEL_JOINT_NAMES.index(joint) - 1][
-            ("flexion", "abduction").index(limit.motion)
-        ]
+        low, high = JOINT_LIMITS[MODEL_JOINT_NAMES.index(joint) - 1][("flexion", "abduction").index(limit.motion)]
         assert high - low == pytest.approx(limit.high_deg - limit.low_deg)
         assert abs(low - limit.low_deg) < 7.0, "only the zero may be laid elsewhere"
 

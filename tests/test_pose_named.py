@@ -140,9 +140,7 @@ def test_fingers_gap_in_the_vulcan_sign_and_in_the_v() -> None:
         for a, b in (("index", "middle"), ("middle", "ring"), ("ring", "little"))
     ]
     assert gaps[1] > 1.5 * max(gaps[0], 18.0)
-    assert tip_gap_mm("peace", "index_tip", "middle_tip") > 1.5 * tip_gap_mm(
-        "letter_u", "index_tip", "middle_tip"
-    )
+    assert tip_gap_mm("peace", "index_tip", "middle_tip") > 1.5 * tip_gap_mm("letter_u", "index_tip", "middle_tip")
 
 
 def test_thumbs_up_points_to_the_radial_side() -> None:

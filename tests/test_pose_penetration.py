@@ -77,9 +77,7 @@ def test_left_hands_are_measured_like_right_ones() -> None:
 
 def test_the_measure_does_not_depend_on_where_the_hand_is() -> None:
     joints = anatomy().to_joints(named_pose("fist")[None].double())
-    turn = torch.linalg.qr(
-        torch.randn(3, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    ).Q
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)).Q
     turn = turn * torch.linalg.det(turn)
     torch.testing.assert_close(penetration()(joints @ turn.T + 0.3), penetration()(joints))
 

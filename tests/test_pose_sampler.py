@@ -93,9 +93,7 @@ def test_real_poses_are_near_samples() -> None:
         real = chain_angles(torch.from_numpy(archive["test_m"][::15]))[0]
     assert (limit_violation(real, anatomy(dtype=torch.float32).limits)[:, :12, 0] < 0.2).float().mean() > 0.98
     hand = anatomy(dtype=torch.float32)
-    real_joints, sampled = (
-        hand.to_joints(x) for x in (real, PoseSampler(model(dtype=torch.float32)).sample(10_000))
-    )
+    real_joints, sampled = (hand.to_joints(x) for x in (real, PoseSampler(model(dtype=torch.float32)).sample(10_000)))
     nearest = torch.cdist(real_joints.flatten(1), sampled.flatten(1)).argmin(dim=1)
     error_mm = 1000 * (real_joints - sampled[nearest]).norm(dim=-1).mean()
     assert error_mm < 10.0

@@ -218,7 +218,11 @@ def test_progress_names_recipe_and_seed(capsys):
 
 
 leaves = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(max_size=8),
     st.sampled_from(["$tensor", "$items"]),
 )
 keys = st.one_of(st.text(max_size=4), st.integers(0, 9), st.sampled_from(["$tensor", "$tuple"]))

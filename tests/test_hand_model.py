@@ -1,7 +1,7 @@
 """What the hand layer promises: invariances, derivatives, a naive reference, and errors that name what is wrong."""
 
 import copy
-import pickle
+from multiprocessing.reduction import ForkingPickler
 
 import jaxtyping
 import numpy as np
@@ -269,7 +269,9 @@ def test_copies_pickles_and_odd_memory_give_the_same_hand():
     model = HandModel.load("open", side="left", pose_space="pca", num_pca=6)
     pose = torch.randn(3, 6)
     expected = model(pose)
-    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+    # A data loader's worker processes get their model this way.
+    sent = ForkingPickler.loads(ForkingPickler.dumps(model))
+    for other in (copy.deepcopy(model), sent):
         assert other.side == "left" and torch.equal(other(pose).vertices, expected.vertices)
     assert torch.equal(model(pose.T.contiguous().T).joints, expected.joints)
 

@@ -7,14 +7,16 @@ another machine's linear algebra do not change it either.
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import typer
 from jaxtyping import Float, Int
 from joint_regressor import fit_joint_regressor
 from mesh_reduction import boundary_edges
 
-from handlib.errors import BadInputError, MissingFileError
+from handlib.errors import BadInputError, HandlibError, MissingFileError
 from handlib.skeleton import MODEL_JOINT_NAMES, MODEL_PARENTS
 
 ASSETS = Path(__file__).resolve().parent.parent / "handlib" / "hand" / "assets"
@@ -120,3 +122,14 @@ def check_asset(path: Path, rebuilt: dict[str, np.ndarray]) -> str:
             gap = np.abs(array - stored[name]).max() if array.dtype.kind == "f" else "not a number"
             raise BadInputError(f"{path}: {name} differs from the rebuilt hand; largest difference: {gap}")
     return array_digest(rebuilt)
+
+
+def write_or_check(path: Path, build: Callable[[], dict[str, np.ndarray]], source: str, check: bool) -> None:
+    """The end of a build script: build, write or compare, and say so; a deliberate error is one line and exit code 1."""
+    try:
+        arrays = build()
+        digest = check_asset(path, arrays) if check else write_asset(path, arrays, source)
+    except HandlibError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"{path.name}: {'unchanged' if check else 'written'}, arrays sha256 {digest}")

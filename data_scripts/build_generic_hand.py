@@ -19,13 +19,13 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from asset_files import ASSETS, check_asset, hand_arrays, write_asset
+from asset_files import ASSETS, hand_arrays, write_or_check
 from gltf_skin import SkinnedMesh, read_skinned_mesh
 from hand_anthropometry import adult_covariance_mm2, adult_mean_mm, place_measures
 from hand_shape_space import calibrated_shape_space
 from rest_pose import CHAINS, fingertips, flat_bone_directions, stretch_fingers, to_canonical_frame, unpose
 
-from handlib.errors import BadInputError, HandlibError, MissingFileError
+from handlib.errors import BadInputError, MissingFileError
 
 OUT = ASSETS / "generic_hand_right.npz"
 PACKAGE = "@webxr-input-profiles/assets@1.0.20"
@@ -138,13 +138,7 @@ def main(
 
         python data_scripts/build_generic_hand.py --glb right.glb --check
     """
-    try:
-        arrays = build(glb)
-        digest = check_asset(out, arrays) if check else write_asset(out, arrays, SOURCE)
-    except HandlibError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
-    typer.echo(f"{out.name}: {'unchanged' if check else 'written'}, arrays sha256 {digest}")
+    write_or_check(out, partial(build, glb), SOURCE, check)
 
 
 if __name__ == "__main__":

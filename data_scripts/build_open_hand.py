@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 import typer
 from anatomical_joints import with_anatomical_joints
-from asset_files import ASSETS, check_asset, hand_arrays, write_asset
+from asset_files import ASSETS, hand_arrays, write_or_check
 from hand_anthropometry import adult_covariance_mm2, adult_mean_mm, place_measures
 from hand_shape_space import calibrated_shape_space
 from makehuman_bodies import average_body, random_bodies
@@ -23,8 +23,6 @@ from mesh_reduction import reduce_mesh
 from pose_correctives import RiggedMesh, derive_pose_correctives
 from rest_pose import fingertips, flat_bone_directions, stretch_fingers, to_canonical_frame, unpose
 from tqdm import tqdm
-
-from handlib.errors import HandlibError
 
 OUT = ASSETS / "open_hand_right.npz"
 NUM_VERTICES, NUM_RIM = 778, 16  # MANO's counts, so that every tensor of the papers has its size
@@ -87,13 +85,7 @@ def main(
 
         python data_scripts/build_open_hand.py --check
     """
-    try:
-        arrays = build(mpfb2)
-        digest = check_asset(out, arrays) if check else write_asset(out, arrays, SOURCE)
-    except HandlibError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
-    typer.echo(f"{out.name}: {'unchanged' if check else 'written'}, arrays sha256 {digest}")
+    write_or_check(out, partial(build, mpfb2), SOURCE, check)
 
 
 if __name__ == "__main__":

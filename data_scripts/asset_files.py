@@ -125,7 +125,7 @@ def check_asset(path: Path, rebuilt: dict[str, np.ndarray]) -> str:
 
 
 def write_or_check(path: Path, build: Callable[[], dict[str, np.ndarray]], source: str, check: bool) -> None:
-    """The end of a build script: build, write or compare, and say so; a deliberate error is one line and exit code 1."""
+    """The end of a build script: build, write or compare, and say so; a deliberate error is one line and exit 1."""
     try:
         arrays = build()
         digest = check_asset(path, arrays) if check else write_asset(path, arrays, source)

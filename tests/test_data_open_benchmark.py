@@ -282,3 +282,13 @@ def test_an_empty_batch_is_refused():
 
 def test_stage_is_loaded_once():
     assert hand_stage("open") is OpenBenchmark("source", size=1).hand
+
+
+def test_varied_pictures_show_the_open_hand_with_the_looks_of_the_target():
+    varied, target = (OpenBenchmark(name, size=8, image_px=48) for name in ("varied", "target"))
+    assert varied.hand is OpenBenchmark("source", size=1).hand is not target.hand
+    mine, other = varied.render_batch(range(8)), target.render_batch(range(8))
+    assert mine.vertices_m.shape[1] == varied.hand.model.num_vertices
+    contrast = [batch.rgb.float().flatten(1).std(1).mean() for batch in (mine, other)]
+    assert 0.5 < contrast[0] / contrast[1] < 2
+    assert not torch.equal(mine.joints_m, other.joints_m)

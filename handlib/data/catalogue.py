@@ -50,6 +50,13 @@ def data_sources() -> list[DataSource]:
             _DRAWN,
         ),
         DataSource(
+            "varied",
+            "open benchmark: the open hand with all that the target's pictures have, labelled; for photographs",
+            _SIZES,
+            "CC0 hand",
+            _DRAWN,
+        ),
+        DataSource(
             "photographs",
             "real photographs of a hand, with stored detections",
             f"{len(packaged_photos())} pictures",

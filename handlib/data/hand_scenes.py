@@ -73,6 +73,7 @@ class HandStage(torch.nn.Module):
 
     def __init__(self, source: str) -> None:
         super().__init__()
+        self.source = source
         self.model = HandModel.load(source, dtype=torch.float64)
         self.anatomy = AnatomicalPose(self.model)
         self.faces = close_holes(self.model.faces)

@@ -30,7 +30,10 @@ class OpenBenchmark(Sequence[Sample]):
     * ``"source"``: the open hand, one flat skin colour a sample, one light, a quiet background;
     * ``"target"``: another hand with its own joints, textured skin, forearm, several lights, clutter, things in front,
       a camera with blur, noise and JPEG;
-    * ``"target-photographs"``: the hands of ``"target"`` before the photographs of ``HANDLIB_DATA/backgrounds``.
+    * ``"target-photographs"``: the hands of ``"target"`` before the photographs of ``HANDLIB_DATA/backgrounds``;
+    * ``"varied"``, ``"varied-photographs"``: the open hand of ``"source"`` with all that the target's pictures have, to
+      train networks for real photographs. A network that saw them has seen the target's looks: its score on the target
+      domain says nothing about learning without labels.
 
     Sample ``i`` depends on (seed, domain, split, i, image_px) alone, not on the order, batch or process in which it is
     drawn; splits share no stream. A source picture's mask is where its depth is not 0; in the target the depth also
@@ -52,7 +55,7 @@ class OpenBenchmark(Sequence[Sample]):
         """Name the data set; nothing is drawn yet.
 
         Args:
-            domain: one of the three above.
+            domain: one of those above.
             size: number of samples; 20,000 for "train" and 2,000 for "test" by default. A larger set begins with the
                 samples of a smaller one.
             seed: names the data set.
@@ -70,7 +73,7 @@ class OpenBenchmark(Sequence[Sample]):
             raise BadInputError(
                 f"size is {size} and image_px {image_px}: expected at least 1 sample of at least {SMALLEST_PX} px"
             )
-        if domain == "target-photographs":
+        if domain.endswith("-photographs"):
             photograph_paths()
         self.domain, self.split, self.seed, self.image_px, self._size = domain, split, seed, image_px, size
         self._poses = PoseSampler(self.hand.model, pose_seed(seed, domain, split))
@@ -87,7 +90,7 @@ class OpenBenchmark(Sequence[Sample]):
     @property
     def hand(self) -> HandStage:
         """The hand that this domain's pictures show, with its faces, bones and limits."""
-        return hand_stage(SOURCE_HAND if self.domain == "source" else TARGET_HAND)
+        return hand_stage(TARGET_HAND if self.domain.startswith("target") else SOURCE_HAND)
 
     def __len__(self) -> int:
         return self._size
@@ -121,7 +124,7 @@ class OpenBenchmark(Sequence[Sample]):
         scenes = draw_scenes(self.hand, draw_poses(self._poses, indices), views, framing, self.image_px)
         if self.domain == "source":
             return render_source(self.hand, scenes.to(device), looks, self.image_px)
-        photographs = self.domain == "target-photographs"
+        photographs = self.domain.endswith("-photographs")
         return render_target(self.hand, scenes, looks, self.image_px, photographs=photographs).to(device)
 
     def _checked(self, index: int) -> int:

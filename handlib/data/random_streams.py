@@ -4,12 +4,12 @@ import numpy as np
 
 from handlib.errors import BadInputError
 
-DOMAINS = ("source", "target", "target-photographs")
+DOMAINS = ("source", "target", "target-photographs", "varied", "varied-photographs")
 SPLITS = ("train", "test")
 PURPOSES = ("view", "look")
 
-# Photographs stand behind the very hands of the target domain: same labels, another background.
-_HAND_DOMAIN = {"target-photographs": "target"}
+# Photographs stand behind the very hands of the domain without them: same labels, another background.
+_HAND_DOMAIN = {"target-photographs": "target", "varied-photographs": "varied"}
 
 
 def sample_stream(seed: int, domain: str, split: str, index: int, purpose: str) -> np.random.Generator:

@@ -71,7 +71,7 @@ def render_target(
     props = torch.as_tensor(np.stack([np.concatenate([c.arm.vertices_m, c.thing.vertices_m]) for c in casts]))
     vertices = torch.cat([scenes.vertices_m, props], dim=1)
     faces, kind = _faces_of_all(stage)
-    where = skin_map(TARGET_HAND)
+    where = skin_map(stage.source)
     local = [np.concatenate([where.rest_m, c.arm.local_m, c.thing.local_m]) for c in casts]
     palmar = np.pad(where.palmar, (0, props.shape[1]))
     extra = torch.as_tensor(np.concatenate([local, np.broadcast_to(palmar[:, None], (len(casts), len(palmar), 1))], 2))
@@ -88,7 +88,7 @@ def render_target(
     columns = [values, fragments.depth_m[:, None], kind[fragments.face][:, None].to(values), lit[:, None]]
     layers = to_image(torch.cat(columns, dim=1), fragments, zbuffer.face_index.shape).numpy()
 
-    painted = [_paint(*each) for each in zip(casts, layers, scenes.K.numpy(), strict=True)]
+    painted = [_paint(*each, where) for each in zip(casts, layers, scenes.K.numpy(), strict=True)]
     covered = torch.as_tensor(np.stack(painted))
     crossings = find_crossings(projection, faces, silhouette_edges(projection, faces), zbuffer)
     covered = antialias(covered, crossings).numpy()
@@ -171,7 +171,7 @@ def _key_light_share(
     return share
 
 
-def _paint(cast: _Cast, layer: np.ndarray, K: np.ndarray) -> Float[np.ndarray, "size size 4"]:
+def _paint(cast: _Cast, layer: np.ndarray, K: np.ndarray, where: SkinMap) -> Float[np.ndarray, "size size 4"]:
     """Linear RGB of all that was rendered, and 1 where something was."""
     size = len(layer)
     row, column = np.nonzero(layer[..., -2])
@@ -180,7 +180,7 @@ def _paint(cast: _Cast, layer: np.ndarray, K: np.ndarray) -> Float[np.ndarray, "
     hand, arm, thing = (kind == number for number in (_HAND, _ARM, _THING))
     skin = hand | (arm & (not cast.sleeved))
     albedo, nail = np.zeros((len(row), 3), np.float32), np.zeros(len(row), np.float32)
-    albedo[hand], nail[hand] = cast.skin.colour(skin_map(TARGET_HAND), local[hand], palmar[hand])
+    albedo[hand], nail[hand] = cast.skin.colour(where, local[hand], palmar[hand])
     albedo[arm] = _cloth(cast, local[arm]) if cast.sleeved else cast.skin.forearm(local[arm])
     albedo[thing] = _thing(cast, local[thing])
 

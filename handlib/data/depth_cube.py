@@ -1,31 +1,26 @@
 """The cube around a hand: from a depth camera's picture to the 64 x 64 orthographic crop that a depth network sees.
 
 The *cube frame* has its origin in the middle of the cube and its axes along the camera's (x right, y down, z forward),
-metres. A crop holds, for each of its pixels, the depth z of the nearest surface there, and :data:`BACKGROUND_M` where
-nothing is. Networks see it *normalised*, in units of :data:`DEPTH_UNIT_M`. Sizes and units are those that Wan et al.
-(CVPR 2019) released: a 300 mm cube, 64 x 64 pixels, depth / 100 mm, background at 100 mm.
+metres. A crop holds, for each of its pixels, the depth z of the nearest surface there, and
+:data:`~handlib.render.spheres.BACKGROUND_M` where nothing is. Networks see it *normalised*, in units of
+:data:`DEPTH_UNIT_M`. Sizes and units are those that Wan et al. (CVPR 2019) released: a 300 mm cube, 64 x 64 pixels,
+depth / 100 mm, background at 100 mm.
 """
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from handlib.camera import OrthographicCamera, unproject_perspective
+from handlib.camera import unproject_perspective
 from handlib.errors import BadInputError
+from handlib.render.spheres import BACKGROUND_M, CUBE_M, crop_camera, sees_something
 
-CUBE_M = 0.3
 CROP_PX = 64
 DEPTH_UNIT_M = 0.1
-BACKGROUND_M = 0.1
 FEWEST_PIXELS = 30
 """With fewer measured pixels a picture shows no hand that could be found."""
 
 _FARTHEST_M = 20.0
-
-
-def cube_camera(crop_px: int = CROP_PX) -> OrthographicCamera:
-    """The parallel camera (a batch of one) that takes crops: points of the cube frame (m) to pixels of the crop."""
-    return OrthographicCamera.from_box(torch.zeros(1, 2), torch.full((1,), CUBE_M), crop_px)
 
 
 def normalise_depth(cube_depth_m: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -41,11 +36,11 @@ def denormalise_depth(depth: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]
 def crop_points_m(
     cube_depth_m: Float[Tensor, "batch size size"],
 ) -> tuple[Float[Tensor, "batch pixels 3"], Bool[Tensor, "batch pixels"]]:
-    """The surface points of crops in the cube frame (m), and which of them are none but background."""
+    """One point a pixel of crops (cube frame, m), and which of them lie on a surface, not on the background."""
     batch, size, _ = cube_depth_m.shape
-    camera = cube_camera(size).to(cube_depth_m)
-    points = camera.unproject(pixel_grid(size, size).to(cube_depth_m)[None], cube_depth_m.flatten(1))
-    return points, cube_depth_m.flatten(1) < BACKGROUND_M
+    grid = pixel_grid(size, size).to(cube_depth_m)[None]
+    points = crop_camera(size, cube_depth_m).unproject(grid, cube_depth_m.flatten(1))
+    return points, sees_something(cube_depth_m).flatten(1)
 
 
 def pixel_grid(height: int, width: int) -> Float[Tensor, "pixels 2"]:
@@ -129,7 +124,7 @@ def crop_cube(
     require_metres(depth_m)
     points, measured = _points(depth_m, K)
     points = points - centre_m[:, None]
-    column, row = cube_camera(crop_px).to(points).project(points).round().long().unbind(-1)
+    column, row = crop_camera(crop_px, points).project(points).round().long().unbind(-1)
     inside = measured & (column >= 0) & (column < crop_px) & (row >= 0) & (row < crop_px)
     inside &= (points[..., 2] >= -CUBE_M / 2) & (points[..., 2] < BACKGROUND_M)
     # Points outside write the background's own depth into pixel 0, which changes nothing.

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from handlib.data.depth_cube import DEPTH_UNIT_M, cube_camera, pixel_grid
+from handlib.data.depth_cube import DEPTH_UNIT_M, pixel_grid
+from handlib.render.spheres import crop_camera
 
 HEATMAP_SIGMA_PX = 2.5
 """Wide enough that the read-out of a perfect heatmap is right to 0.2 mm; with 1 px it snaps to cells, 5 mm off."""
@@ -21,7 +22,7 @@ def heatmap_target(
     centres_m: Float[Tensor, "batch points 3"], size: int, sigma_px: float = HEATMAP_SIGMA_PX
 ) -> Float[Tensor, "batch points size size"]:
     """A Gaussian of height 1 around each point's projection, exactly 0 where it falls below :data:`HEATMAP_FLOOR`."""
-    pixels = cube_camera(size).to(centres_m).project(centres_m)
+    pixels = crop_camera(size, centres_m).project(centres_m)
     offsets = pixel_grid(size, size).to(centres_m) - pixels[:, :, None]
     bump = torch.exp(-offsets.square().sum(-1) / (2 * sigma_px**2))
     return bump.where(bump >= HEATMAP_FLOOR, 0).unflatten(-1, (size, size))

@@ -7,7 +7,6 @@ GroupNorm knows no batch: synthetic and real crops may share one, and a crop alo
 
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from handlib.data.depth_cube import CUBE_M, DEPTH_UNIT_M, cube_camera
+from handlib.data.depth_cube import DEPTH_UNIT_M
+from handlib.render.spheres import CUBE_M
 
 ALPHA = 20.0
 """The annealing factor of the released code; the paper prints 10."""
@@ -26,12 +27,9 @@ def position_from_heatmap(
     heatmaps: Float[Tensor, "batch points size size"], alpha: float = ALPHA
 ) -> Float[Tensor, "batch points 2"]:
     """Eq. 1: the mean of the pixels' places with weights ``softmax(alpha h)``; cube frame, metres."""
-    size = heatmaps.shape[-1]
-    # A cell's place in the cube does not depend on the row it stands in: x along columns and y along rows are alike.
-    cells = cube_camera(size).unproject(torch.arange(size).repeat(2, 1).T[None].float(), torch.zeros(1, size))
-    place_m = cells[0, :, 0].to(heatmaps)
+    cells_m = _cells_m(heatmaps)
     weights = attention(heatmaps, alpha)
-    return torch.stack([weights.sum(-2) @ place_m, weights.sum(-1) @ place_m], dim=-1)
+    return torch.stack([weights.sum(-2) @ cells_m, weights.sum(-1) @ cells_m], dim=-1)
 
 
 def depth_from_latent_map(
@@ -63,12 +61,13 @@ def heatmap_variance(
 
     Of several views, the one with the least variance is the paper's alternative to their median (Section 3.4.1).
     """
+    cells_m, weights = _cells_m(heatmaps), attention(heatmaps, alpha)
+    offsets_m = cells_m - position_from_heatmap(heatmaps, alpha)[..., None]  # (batch, points, 2, size)
+    marginals = torch.stack([weights.sum(-2), weights.sum(-1)], dim=-2)
+    return (marginals * offsets_m.square()).sum((-2, -1))
+
+
+def _cells_m(heatmaps: Float[Tensor, "batch points size size"]) -> Float[Tensor, " size"]:
+    """Where the map's columns lie along x, and its rows along y: cell centres in the cube, edge to edge."""
     size = heatmaps.shape[-1]
-    step_m = CUBE_M / size
-    weights = attention(heatmaps, alpha)
-    cells = torch.arange(size).to(heatmaps) * step_m
-    variances = []
-    for marginal in (weights.sum(-2), weights.sum(-1)):
-        mean = marginal @ cells
-        variances.append(marginal @ cells.square() - mean.square())
-    return torch.stack(variances).sum(0).clamp(min=0)
+    return ((torch.arange(size).to(heatmaps) + 0.5) / size - 0.5) * CUBE_M

@@ -77,9 +77,11 @@ def load_network(path: str | Path, hand: str | Path | None = None) -> tuple[S2Ha
     try:
         config = S2HandConfig(**json.loads(header["config"]))
         metadata = json.loads(header["metadata"])
+        network = S2HandNetwork(config, imagenet=False, hand=hand)
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(f"{path}: its header is damaged ({error}); copy or download it again") from error
-    network = S2HandNetwork(config, imagenet=False, hand=hand)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

@@ -83,8 +83,8 @@ class GeometryHead(nn.Module):
         super().__init__()
         self.placement_code = placement
         self.shared = nn.Sequential(
-            *(nn.Linear(HEAD_CHANNELS + extra_features, 1024), nn.BatchNorm1d(1024), nn.ReLU(inplace=True)),
-            *(nn.Linear(1024, SHARED_FEATURES), nn.BatchNorm1d(SHARED_FEATURES), nn.ReLU(inplace=True)),
+            *(nn.Linear(HEAD_CHANNELS + extra_features, 1024, bias=False), nn.BatchNorm1d(1024), nn.ReLU(inplace=True)),
+            *(nn.Linear(1024, SHARED_FEATURES, bias=False), nn.BatchNorm1d(SHARED_FEATURES), nn.ReLU(inplace=True)),
         )
         self.pose = _head((128, num_pose))
         self.shape = _head((128, num_shape))
@@ -104,7 +104,8 @@ class GeometryHead(nn.Module):
         shared = self.shared(pooled if extra is None else torch.cat([pooled, extra.to(pooled.dtype)], dim=1))
         heads = (self.pose, self.shape, self.scale, self.rotation, self.placement)
         pose, shape, scale, rotation, placement = (_full_precision(head(shared)) for head in heads)
-        return GeometryCode(pose, shape, scale[:, 0].abs(), rotation_from_code(rotation), placement)
+        with torch.autocast(rotation.device.type, enabled=False):
+            return GeometryCode(pose, shape, scale[:, 0].abs(), rotation_from_code(rotation), placement)
 
 
 class TextureHead(nn.Module):
@@ -138,17 +139,16 @@ def rotation_from_code(code: Float[Tensor, "batch width"]) -> Float[Tensor, "bat
 
     A code of zero rotation is not the hand file's own frame but that turned by pi about x, as in the released code.
     """
-    turned = code.new_tensor([1.0, -1.0, -1.0]).diag()
-    if code.shape[1] == 3:
-        return roma.rotvec_to_rotmat(code) @ turned
-    return roma.special_gramschmidt(code.unflatten(1, (3, 2))) @ turned
+    axis_angle = code.shape[1] == 3
+    turn = roma.rotvec_to_rotmat(code) if axis_angle else roma.special_gramschmidt(code.unflatten(1, (3, 2)))
+    return turn * code.new_tensor([1.0, -1.0, -1.0])  # times diag(1, -1, -1) from the right
 
 
 def _head(widths: tuple[int, ...], first: list[float] | None = None, features: int = SHARED_FEATURES) -> nn.Sequential:
     """Linear layers, one ReLU after the first; the last begins almost constant, at ``first`` or zero."""
     layers: list[nn.Module] = []
     for width_in, width in zip((features, *widths), widths, strict=False):
-        layers += [nn.Linear(width_in, width)]
+        layers.append(nn.Linear(width_in, width))
     nn.init.normal_(layers[-1].weight, std=SMALL_DEVIATION)
     with torch.no_grad():
         layers[-1].bias.copy_(torch.tensor(first) if first else torch.zeros(widths[-1]))

@@ -39,8 +39,9 @@ class KeypointReadout(nn.Module):
             nn.BatchNorm2d(channels),
             nn.ReLU(inplace=True),
         )
-        self.heatmaps = nn.Conv2d(channels, 21, 1)
-        # One line from each heatmap's peak to the logit of its confidence.
+        # No bias: neither position nor confidence depends on a constant added to a heatmap.
+        self.heatmaps = nn.Conv2d(channels, 21, 1, bias=False)
+        # A straight line a joint, from how far its heatmap's peak stands out to the logit of its confidence.
         self.peak_gain = nn.Parameter(torch.full((21,), 0.3))
         self.peak_offset = nn.Parameter(torch.zeros(21))
 
@@ -51,7 +52,6 @@ class KeypointReadout(nn.Module):
         for lateral, scale in zip(self.laterals[-2::-1], scales[-2::-1], strict=True):
             total = lateral(scale) + interpolate(total, size=scale.shape[2:], mode="nearest")
         heatmaps = self.heatmaps(self.smooth(total))
-        # A peak counts by how far it stands out: the softmax does not see a constant either.
         scores = heatmaps.flatten(2).to(torch.promote_types(heatmaps.dtype, torch.float32))
         peak = scores.amax(-1) - scores.mean(-1)
         confidence = torch.sigmoid(peak * self.peak_gain + self.peak_offset)

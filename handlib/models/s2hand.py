@@ -45,13 +45,19 @@ class S2HandConfig:
 
     num_pose: int = 30
     num_shape: int = 10
-    rotation: RotationCode = "six_d"
-    placement: PlacementCode = "apparent"
-    camera: CameraKind = "perspective"
+    rotation: str = "six_d"
+    placement: str = "apparent"
+    camera: str = "perspective"
     texture: bool = True
     image_keypoints: bool = False
     image_px: int = 224
     hand: str = "open"
+
+    def __post_init__(self) -> None:
+        """Refuse unknown words, which a file of another version may hold."""
+        for name, choices in (("rotation", RotationCode), ("placement", PlacementCode), ("camera", CameraKind)):
+            if getattr(self, name) not in get_args(choices):
+                raise BadInputError(f"{name} is {getattr(self, name)!r}, expected one of {get_args(choices)}")
 
     @classmethod
     def paper(cls) -> "S2HandConfig":
@@ -108,12 +114,11 @@ class S2HandNetwork(nn.Module):
                 shape coefficients.
 
         Raises:
-            BadInputError: the hand has another number of shape coefficients, or an option is none of its values.
+            BadInputError: the hand has another number of shape coefficients, or too few principal components.
             MissingExtraError: the package with the ImageNet weights is not installed.
         """
         super().__init__()
         self.config = config = config or S2HandConfig()
-        _check(config)
         self.hand = HandModel.load(hand or config.hand, pose_space="pca", num_pca=config.num_pose, flat_hand_mean=False)
         if self.hand.num_shape != config.num_shape:
             raise BadInputError(
@@ -127,7 +132,7 @@ class S2HandNetwork(nn.Module):
         self.texture = TextureHead(self.hand.num_vertices) if config.texture else None
 
     def forward(
-        self, images: Float[Tensor, "batch 3 size size"], K: Float[Tensor, "batch 3 3"] | None = None
+        self, images: Float[Tensor, "batch 3 height width"], K: Float[Tensor, "batch 3 3"] | None = None
     ) -> HandPrediction:
         """Predict the hand in each picture.
 
@@ -206,9 +211,3 @@ class S2HandNetwork(nn.Module):
             colours=prediction.colours,
             light=light,
         )
-
-
-def _check(config: S2HandConfig) -> None:
-    for name, choices in (("rotation", RotationCode), ("placement", PlacementCode), ("camera", CameraKind)):
-        if getattr(config, name) not in get_args(choices):
-            raise BadInputError(f"{name} is {getattr(config, name)!r}, expected one of {get_args(choices)}")

@@ -25,7 +25,8 @@ def soft_argmax_2d(
     scores = heatmaps.to(torch.promote_types(heatmaps.dtype, torch.float32)) / temperature
     probability = scores.flatten(2).softmax(-1).unflatten(2, heatmaps.shape[2:])
     rows, columns = (cell_centres_px(size, image_px, scores) for size in heatmaps.shape[2:])
-    return torch.stack([probability.sum(2) @ columns, probability.sum(3) @ rows], dim=-1)
+    # Not a matrix product, which autocast would round to three digits.
+    return torch.stack([(probability.sum(2) * columns).sum(-1), (probability.sum(3) * rows).sum(-1)], dim=-1)
 
 
 def cell_centres_px(cells: int, image_px: int, like: Tensor) -> Float[Tensor, "cells"]:

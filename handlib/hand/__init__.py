@@ -8,6 +8,7 @@ from handlib.hand.model import HandMesh, HandModel
 from handlib.hand.poses import NAMED_POSES, named_pose
 from handlib.hand.sampler import PoseSampler
 from handlib.hand.sequences import sample_sequence
+from handlib.hand.sphere_hand import SphereHand, Spheres
 
 __all__ = [
     "NAMED_POSES",
@@ -17,6 +18,8 @@ __all__ = [
     "HandModel",
     "ManoLayer",
     "PoseSampler",
+    "SphereHand",
+    "Spheres",
     "mirror_points",
     "mirror_rotvec",
     "named_pose",

@@ -1,4 +1,4 @@
-"""Rendering triangle meshes, differentiably: silhouette, colour, depth, normals and optical flow.
+"""Rendering, differentiably: triangle meshes as silhouette, colour, depth, normals and flow; spheres as depth.
 
 Vertices are in the camera's frame (OpenCV axes, metres); pictures are channels-last, and the centre of the
 top-left pixel is (0, 0). All meshes of a batch share their faces. Both sides of a face are drawn. Faces that
@@ -19,6 +19,7 @@ from handlib.render.backends import BACKENDS, load_backend, pure_torch
 from handlib.render.flow import render_flow
 from handlib.render.scene import RenderOutput, check_light, make_background, make_scene, make_surface
 from handlib.render.shading import Light, face_normals, vertex_normals
+from handlib.render.spheres import render_spheres
 
 __all__ = [
     "BACKENDS",
@@ -30,6 +31,7 @@ __all__ = [
     "render_mesh",
     "render_normals",
     "render_silhouette",
+    "render_spheres",
     "vertex_normals",
 ]
 

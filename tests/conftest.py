@@ -1,15 +1,18 @@
 """Fixtures that several areas share: a random model of MANO's format, as arrays and as files."""
 
 import pickle
+import shutil
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from handlib.hand.files import HandFile, write_mano_npz
+from handlib.hand import HandModel
+from handlib.hand.files import HandFile, read_hand_file, write_mano_npz
 from handlib.hand.synthetic import mano_dictionary, random_hand_file
 
 # Two cores are shared by all test processes: more threads a process only wait for one another.
@@ -66,3 +69,37 @@ def fake_chumpy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     leaf.Select = Select
     monkeypatch.setitem(sys.modules, "chumpy", leaf)
     return leaf
+
+
+@pytest.fixture(scope="session")
+def format_fixture(tmp_path_factory: pytest.TempPathFactory):
+    """A function that writes the tiny data set of that name once, and gives its folder and what was drawn."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "data_scripts"))
+    import fixture_formats
+
+    written = {}
+
+    def write(name: str) -> tuple[Path, object]:
+        if name not in written:
+            root = tmp_path_factory.mktemp(name) / name
+            written[name] = root, getattr(fixture_formats, f"write_{name}")(root)
+        return written[name]
+
+    yield write
+    sys.path.remove(str(Path(__file__).parent.parent / "data_scripts"))
+
+
+@pytest.fixture
+def copy_fixture(tmp_path: Path):
+    """A function that copies a tiny data set, without its cache, to a folder that a test may damage."""
+
+    def copy(written: tuple[Path, object]) -> Path:
+        return Path(shutil.copytree(written[0], tmp_path / "damaged", ignore=shutil.ignore_patterns(".handlib")))
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def mano_stand_in() -> HandModel:
+    """The open hand, presented as MANO: the hand that the tiny data sets were drawn with."""
+    return HandModel(replace(read_hand_file("open"), topology="mano"))

@@ -4,7 +4,9 @@ Pictures in the wild are grey, transparent, 16-bit, CMYK, rotated by a flag in t
 far too large. Each of these either becomes an ordinary (H, W, 3) array or is refused with a sentence that says why.
 """
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,28 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
         BadInputError: the file is no picture, may not be read, is cut off, or has more than :data:`MAX_PIXELS` pixels.
     """
     path = Path(path)
+    with _opened(path) as picture:
+        return as_rgb8(np.asarray(_upright_rgb(picture)))
+
+
+def read_stored_pixels(path: str | Path) -> np.ndarray:
+    """Read a picture file's numbers as they are stored: depth maps and label maps, which no conversion may touch.
+
+    Returns:
+        (H, W) or (H, W, channels), uint8 or uint16 as in the file; channels in the order red, green, blue. Of pictures
+        with a palette the indices.
+
+    Raises:
+        MissingFileError, BadInputError: as :func:`read_image`.
+    """
+    with _opened(Path(path)) as picture:
+        pixels = np.asarray(picture)
+        return pixels.astype(np.uint16) if pixels.dtype == np.int32 else pixels
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The picture, loaded; whatever is wrong with the file becomes an error that names it."""
     if not path.is_file():
         raise MissingFileError(f"no picture at {path}: check the path")
     try:
@@ -49,7 +73,7 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
                     "scale it down or crop it first"
                 )
             picture.load()
-            return as_rgb8(np.asarray(_upright_rgb(picture)))
+            yield picture
     except Image.DecompressionBombError as error:
         raise BadInputError(f"{path} is too large to be read safely ({error}): scale it down first") from error
     except UnidentifiedImageError as error:

@@ -24,8 +24,9 @@ class Sample:
         K: (3, 3) intrinsics in pixels; the centre of the top-left pixel is (0, 0). ``None`` for an unknown camera.
         joints_2d_px: (21, 2) pixel positions.
         confidence: (21,) in 0..1: how far ``joints_2d_px`` can be trusted; 1 for rendered labels, the detector's own
-            number for detections, 0 for a joint that was not found.
-        joints_m: (21, 3) camera frame, metres. In the target domain and on photographs these are for scoring only.
+            number for detections, 0 for a joint that was not found or has no label (its pixel is (0, 0) then).
+        joints_m: (21, 3) camera frame, metres; NaN for a joint without a label, where a data set labels only some. In
+            the target domain and on photographs these are for scoring only.
         vertices_m: (V, 3) camera frame, metres.
         mask: (H, W) in 0..1, the hand's own pixels.
         depth_m: (H, W) metres along the optical axis, 0 where there is nothing.
@@ -33,6 +34,7 @@ class Sample:
         sequence: name of the video that the image belongs to.
         frame: index in that video.
         subject: name of the person, where known.
+        box_px: (4,) left, top, right, bottom of the hand, where the data set gives a box to crop by.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
@@ -49,3 +51,4 @@ class Sample:
     sequence: str | None = None
     frame: int | None = None
     subject: str | None = None
+    box_px: Float[np.ndarray, "4"] | None = None

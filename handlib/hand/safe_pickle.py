@@ -163,12 +163,25 @@ def read_pickle(path: Path) -> dict[str, Any]:
         path: a pickle of any protocol, written by Python 2 or 3.
 
     Raises:
+        UnsafeFileError, BadInputError: see :func:`read_any_pickle`.
+        BadInputError: the file does not hold a dictionary.
+    """
+    content = read_any_pickle(path)
+    if not isinstance(content, dict):
+        raise BadInputError(f"{path}: expected a pickled dictionary of arrays, met {type(content).__name__}")
+    return content
+
+
+def read_any_pickle(path: Path) -> Any:
+    """What a pickle holds, at its top level: a container, a number, or the inert record of an array.
+
+    Raises:
         UnsafeFileError: the pickle asks for anything but arrays and containers. Nothing of it has run.
-        BadInputError: the file is truncated, is no pickle, is far too large, or does not hold a dictionary.
+        BadInputError: the file is truncated, is no pickle, or is far too large.
     """
     check_size(path, path.stat().st_size)
     try:
-        content = _ArrayUnpickler(path.read_bytes(), path).load()
+        return _ArrayUnpickler(path.read_bytes(), path).load()
     except UnsafeFileError:
         raise
     # A damaged pickle can fail in any way at all: every one of them means the same to the caller. An error of the
@@ -180,9 +193,6 @@ def read_pickle(path: Path) -> dict[str, Any]:
             f"{path}: cannot be read as a pickle ({type(error).__name__}: {printable(str(error))}); it is truncated "
             "or of another format: compare its size with the original and copy it again"
         ) from error
-    if not isinstance(content, dict):
-        raise BadInputError(f"{path}: expected a pickled dictionary of arrays, met {type(content).__name__}")
-    return content
 
 
 def check_size(path: Path, num_bytes: int) -> None:

@@ -34,7 +34,8 @@ from handlib.data.open_benchmark import OpenBenchmark
 from handlib.data.photos import require_data
 from handlib.errors import BadInputError, HandlibError
 from handlib.files import atomic_write, disk_full_names
-from handlib.reproduce.digest import folder_digest, library_digest
+from handlib.reproduce.closure import code_digest
+from handlib.reproduce.digest import folder_digest
 
 
 def main(
@@ -110,7 +111,7 @@ def _describe(benchmark: OpenBenchmark) -> dict[str, Any]:
         "seed": benchmark.seed,
         "size": len(benchmark),
         "image_px": benchmark.image_px,
-        "library": library_digest(),
+        "code": code_digest(["handlib.data.open_benchmark", "handlib.data.benchmark_folder"]),
         "torch": torch.__version__,
         "photographs": folder_digest(require_data("backgrounds")) if "photographs" in benchmark.domain else None,
     }

@@ -37,6 +37,7 @@ class CommandSource:
 COMMANDS: dict[str, CommandSource] = {
     "demo": CommandSource("handlib.demo", "Turn photographs of a hand into posed 3D hands."),
     "reproduce": CommandSource("handlib.reproduce.commands", "Execute the book's notebooks."),
+    "run": CommandSource("handlib.reproduce.run_command", "Run the recipes behind the tables, in batch."),
     "ledger": CommandSource("handlib.reproduce.ledger_command", "Published numbers beside measured ones."),
     "data": CommandSource("handlib.data.commands", "List data sets, and say where they come from."),
     "book": CommandSource("handlib.book.commands", "Build the book's pages from executed notebooks."),

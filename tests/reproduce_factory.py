@@ -89,14 +89,15 @@ def make_result(recipe: str = "s2hand-full", seed: int = 0, profile: str = "lapt
     """A stored run with made-up numbers; ``metrics`` maps names to ``Metric``."""
     metrics = more.pop("metrics", {"mpjpe": Metric(11.8, "mm", "procrustes")})
     not_obtained = more.pop("not_obtained", None)
-    library = more.pop("library", "0" * 64)
+    code = more.pop("code", "0" * 64)
     provenance = Provenance(
         finished="2026-11-20T00:00:00+00:00",
         device="CPU: abacus, 2 cores",
         seconds=90.0,
         samples_seen=4000,
         resumed=0,
-        library_digest=library,
+        code_modules=("handlib.skeleton",),
+        code_digest=code,
         data_digest="generated",
         versions={"python": "3.11"},
     )
@@ -111,14 +112,14 @@ def make_result(recipe: str = "s2hand-full", seed: int = 0, profile: str = "lapt
     )
 
 
-def freeze_library(set_attribute) -> None:
+def freeze_code(set_attribute) -> None:
     """Let no edit of the library in the middle of a test change the keys of its runs."""
-    set_attribute("handlib.reproduce.recipe.library_digest", lambda: "frozen")
+    set_attribute("handlib.reproduce.recipe.code_digest", lambda modules: "frozen")
 
 
 def main(mode: str) -> None:
     """Run the toy in this process: killed in the middle, or on a disk that fills up in the middle."""
-    recipe_module.library_digest = lambda: "frozen"
+    recipe_module.code_digest = lambda modules: "frozen"
     if mode == "full-disk":
         disk = Path(os.environ["HANDLIB_CACHE"])
         filler = disk / "filler"

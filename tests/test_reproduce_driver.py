@@ -34,7 +34,7 @@ CELLS = {
 def frozen_library():
     """Let no edit of the library in the middle of a test make its notebooks stale."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("handlib.reproduce.digest.library_digest", lambda: "frozen")
+        patch.setattr("handlib.reproduce.plan.notebook_library_digest", lambda content: "frozen")
         patch.delenv("HANDLIB_DATA", raising=False)
         yield patch
 
@@ -156,7 +156,7 @@ def test_every_change_underneath_is_seen_and_named(executed, monkeypatch, tmp_pa
     elif change == "source":
         source.write_text(before.replace("import sys", "import sys "))
     elif change == "library":
-        monkeypatch.setattr("handlib.reproduce.digest.library_digest", lambda: "edited")
+        monkeypatch.setattr("handlib.reproduce.plan.notebook_library_digest", lambda content: "edited")
     elif change == "package":
         monkeypatch.setattr("handlib.reproduce.plan.metadata.distributions", lambda: [])
     elif change == "data":

@@ -10,6 +10,7 @@ from reproduce_factory import make_result
 from handlib.errors import BadInputError
 from handlib.reproduce import ledger_page
 from handlib.reproduce.claims import Claim, Comparison
+from handlib.reproduce.closure import code_digest
 from handlib.reproduce.equations import Equation, RegisteredEquation
 from handlib.reproduce.ledger import Source, convert_unit, judge_claims, load_comparable, make_ledger
 from handlib.reproduce.ledger_text import (
@@ -130,12 +131,10 @@ def test_another_alignment_than_the_papers_is_said_in_the_cell():
     assert table_cells(make_ledger([reflected], [published()])[0])[1][0][-1] == "2.00†"
 
 
-def test_results_of_this_library_carry_no_mark():
-    from handlib.reproduce.digest import library_digest
-
-    fresh = make_result(library=library_digest())
+def test_results_of_todays_code_carry_no_mark():
+    fresh = make_result(code=code_digest(["handlib.skeleton"]))
     assert "†" not in ledger_text(make_ledger([fresh], [published()]), [])
-    assert "† handlib has changed" in ledger_text(make_ledger([make_result()], [published()]), [])
+    assert "† The code behind this number has changed" in ledger_text(make_ledger([make_result()], [published()]), [])
 
 
 def test_columns_name_the_metric_of_a_cell_most_specific_first():

@@ -14,7 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reproduce_factory import ToyRecipe, freeze_library, toy_work
+from reproduce_factory import ToyRecipe, freeze_code, toy_work
 
 from handlib.errors import BadInputError, DiskFullError, MissingFileError
 from handlib.reproduce.recipe import Recipe, run
@@ -33,7 +33,7 @@ def places(tmp_path, monkeypatch):
     monkeypatch.setenv("HANDLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("HANDLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HANDLIB_FORCE", raising=False)
-    freeze_library(monkeypatch.setattr)
+    freeze_code(monkeypatch.setattr)
     return tmp_path
 
 
@@ -68,14 +68,14 @@ def test_same_seed_same_bits_other_seed_other_bits(undisturbed):
     assert run(ToyRecipe(), "smoke", 1, toy_work).outcome != undisturbed
 
 
-@pytest.mark.parametrize("change", ["field", "library", "data"])
+@pytest.mark.parametrize("change", ["field", "code", "data"])
 def test_any_change_computes_again(monkeypatch, change):
     recipe = ToyRecipe()
     first = run(recipe, "smoke", 0, toy_work)
     if change == "field":
         recipe = dataclasses.replace(recipe, rate=0.1)
-    elif change == "library":
-        monkeypatch.setattr("handlib.reproduce.recipe.library_digest", lambda: "edited")
+    elif change == "code":
+        monkeypatch.setattr("handlib.reproduce.recipe.code_digest", lambda modules: "edited")
     else:
         monkeypatch.setattr(ToyRecipe, "data_digest", lambda self: "other data")
     with pytest.raises(AssertionError, match="stored"):
@@ -144,7 +144,8 @@ def test_killed_and_interrupted_run_resumes_to_the_same_bits(undisturbed, places
     assert killed.returncode == -9, killed.stderr
     interrupted = start_toy("SIGINT@8", places / "cache")
     assert "KeyboardInterrupt" in interrupted.stderr
-    names = [path.name for path in (places / "cache").rglob("*") if path.is_file() and path.name != ".gitignore"]
+    files = [path for path in (places / "cache").rglob("*") if path.is_file() and path.name != ".gitignore"]
+    names = [path.name for path in files if "locks" not in path.parts]
     assert sorted(names) == ["00000007.safetensors", "00000008.safetensors"]
     resumed = run(ToyRecipe(), "smoke", 0, toy_work)
     assert resumed.provenance.resumed == 2

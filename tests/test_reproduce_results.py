@@ -68,7 +68,7 @@ def rewrite(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": 99}, "schema 99, expected 1"),
+        ({"schema": 99}, "schema 99, expected 2"),
         ({"extra": 1}, "unknown field"),
         ({"provenance": {}}, "provenance: missing"),
         ({"outcome": {"metrics": {"a": {"value": 1}}, "curves": {}, "not_obtained": None}}, "missing or of the wrong"),

@@ -89,8 +89,8 @@ class BenchmarkFolder(Sequence[Sample]):
 
     Attributes:
         folder: where it lies.
-        manifest: what it is: ``domain``, ``split``, ``seed``, ``size``, ``image_px``, ``library`` (digest of the
-            handlib that drew it) and ``shards`` (SHA-256 of each).
+        manifest: what it is: ``domain``, ``split``, ``seed``, ``size``, ``image_px``, ``code`` (digest of the
+            code that drew it) and ``shards`` (SHA-256 of each).
     """
 
     def __init__(self, folder: str | Path) -> None:

@@ -23,6 +23,7 @@ from handlib.fitting.fit import default_library
 from handlib.hand import HandModel
 from handlib.keypoints import detect_hands
 from handlib.reproduce.digest import digest_json
+from handlib.reproduce.experiment import Experiment
 from handlib.reproduce.places import results_folder
 from handlib.reproduce.profiles import by_profile
 from handlib.reproduce.recipe import Recipe, RunContext
@@ -314,3 +315,13 @@ def mean_and_spread(results: list[Result], metric: str) -> tuple[float, float] |
     """A metric's mean over runs and its standard deviation between them; None where no run has it."""
     values = [result.outcome.metrics[metric].value for result in results if metric in result.outcome.metrics]
     return (float(np.mean(values)), float(np.std(values))) if values else None
+
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    *[
+        Experiment(recipe=recipe, work=measure_target_fit, seeds=FULL_SEEDS, device="cpu")
+        for recipe in TARGET_RECIPES.values()
+    ],
+    Experiment(recipe=PhotographFit(), work=measure_photograph_fit, seeds=FULL_SEEDS[:1], device="cpu"),
+)
+"""What ``handlib run fitting_baseline`` runs."""

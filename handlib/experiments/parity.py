@@ -25,9 +25,10 @@ from handlib.experiments.parity_rendering import compare_pytorch3d
 from handlib.hand import HandModel, ManoLayer
 from handlib.hand.files import write_mano_npz
 from handlib.hand.synthetic import mano_dictionary, random_hand_file
+from handlib.reproduce.experiment import Experiment
 from handlib.reproduce.places import results_folder
 from handlib.reproduce.profiles import by_profile
-from handlib.reproduce.recipe import Recipe, RunContext, run
+from handlib.reproduce.recipe import Recipe, RunContext
 from handlib.reproduce.results import Metric, Outcome, Result, read_result, result_path
 from handlib.skeleton import reorder_joints
 
@@ -80,13 +81,20 @@ def parity(package: str, profile: str, seed: int = 0) -> tuple[Result, bool]:
     Raises:
         MissingFileError: the package is not installed, and no comparison is stored.
     """
+    experiment = comparison_with(package)
+    if experiment is None:
+        return read_result(result_path(results_folder(), CHAPTER, f"parity-{package}", "laptop", seed)), False
+    return experiment.run(profile, seed), True
+
+
+def comparison_with(package: str) -> Experiment | None:
+    """The experiment that compares with ``package``; None where that is not installed."""
     version = installed_version(package)
-    name = f"parity-{package}"
     if version is None:
-        return read_result(result_path(results_folder(), CHAPTER, name, "laptop", seed)), False
-    recipe = Parity(name=name, package=package, package_version=version)
+        return None
+    recipe = Parity(name=f"parity-{package}", package=package, package_version=version)
     work = {"smplx": compare_smplx, "manopth": compare_manopth, "pytorch3d": compare_pytorch3d}[package]
-    return run(recipe, profile, seed, work, device="cpu"), True
+    return Experiment(recipe=recipe, work=work, seeds=(0,), device="cpu")
 
 
 def parity_columns(result: Result) -> dict[str, list[str | None]]:
@@ -190,3 +198,7 @@ def _differences(
     ]
     relative = [float((a - b).norm() / b.norm()) for a, b in zip(*gradients, strict=True)]
     return {**metrics, f"{case}: gradient, relative": Metric(max(relative), "1")}
+
+
+EXPERIMENTS: tuple[Experiment, ...] = tuple(found for package in PACKAGES if (found := comparison_with(package)))
+"""What ``handlib run parity`` runs: a comparison with each package that is installed."""

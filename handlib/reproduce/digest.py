@@ -41,20 +41,22 @@ def digest_files(root: Path, paths: Iterable[Path]) -> str:
 
 
 def library_digest(package: Path | None = None) -> str:
-    """Digest of handlib's own sources and assets: any edit of the library makes every stored result stale.
+    """Digest of all of handlib's sources and assets: what counts for a run of which nobody can tell what it reaches.
+
+    A stored result is known by :func:`handlib.reproduce.closure.code_digest`, of the code that its run could reach.
 
     Args:
         package: the package folder; the running handlib by default.
     """
     package = Path(package or Path(handlib.__file__).parent)
-    return digest_files(package, _files_below(package))
+    return digest_files(package, files_below(package))
 
 
 def folder_digest(folder: Path | None) -> str:
     """Digest of the contents of every file below a folder; "none" where there is no folder."""
     if folder is None or not Path(folder).is_dir():
         return "none"
-    return digest_files(Path(folder), _files_below(Path(folder)))
+    return digest_files(Path(folder), files_below(Path(folder)))
 
 
 def folder_fingerprint(folder: Path | None) -> str:
@@ -66,7 +68,7 @@ def folder_fingerprint(folder: Path | None) -> str:
     if folder is None or not Path(folder).is_dir():
         return "none"
     folder = Path(folder)
-    stats = {path.relative_to(folder).as_posix(): path.stat() for path in _files_below(folder)}
+    stats = {path.relative_to(folder).as_posix(): path.stat() for path in files_below(folder)}
     return digest_json({name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()})
 
 
@@ -94,7 +96,7 @@ def notebook_digest(notebook: Mapping[str, Any]) -> str:
     return digest_json(cells)
 
 
-def _files_below(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
     """Every file below a folder, without caches, compiled Python and hidden files."""
     found = []
     for parent, folders, names in os.walk(folder, followlinks=True):

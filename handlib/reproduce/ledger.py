@@ -11,7 +11,6 @@ from pathlib import Path
 
 from handlib.errors import BadInputError
 from handlib.reproduce.claims import Claim, judge, load_claims
-from handlib.reproduce.digest import library_digest
 from handlib.reproduce.places import results_folder
 from handlib.reproduce.profiles import Profile, read_profile
 from handlib.reproduce.published import Column, PublishedTable, Row, load_published
@@ -37,7 +36,7 @@ class Measured:
         values: one a seed that gave a number.
         alignment: what was aligned before measuring.
         failures: why the other seeds gave none.
-        is_stale: whether handlib has changed since one of the runs.
+        is_stale: whether code that one of the runs rests on has changed since.
     """
 
     values: tuple[float, ...]
@@ -111,8 +110,7 @@ def make_ledger(results: Sequence[Result], tables: Iterable[PublishedTable] | No
     """
     if tables is None:
         tables = load_published().values()
-    library = library_digest()
-    return [_fill(table, keep_comparable(results), library) for table in tables]
+    return [_fill(table, keep_comparable(results)) for table in tables]
 
 
 def judge_claims(results: Sequence[Result], claims: Iterable[Claim] | None = None) -> list[Verdict]:
@@ -165,7 +163,7 @@ def convert_unit(value: float | int, unit: str, wanted: str, where: str) -> floa
     raise BadInputError(f"{where}: measured in {unit!r}, the table has {wanted!r}: name the right metric in `columns`")
 
 
-def _fill(table: PublishedTable, results: Sequence[Result], library: str) -> LedgerTable:
+def _fill(table: PublishedTable, results: Sequence[Result]) -> LedgerTable:
     cells: dict[tuple[str, str, Source], Measured] = {}
     runs: dict[int, Result] = {}
     for row in table.rows:
@@ -175,7 +173,7 @@ def _fill(table: PublishedTable, results: Sequence[Result], library: str) -> Led
         for column in table.columns:
             if not column.is_numeric:
                 continue
-            for source, cell, used in _cells_of(table, row, column, own, library):
+            for source, cell, used in _cells_of(table, row, column, own):
                 cells[row.key, column.key, source] = cell
                 runs |= {id(result): result for result in used}
     # The fullest first: it is the one that a reader wants beside the paper's.
@@ -185,7 +183,7 @@ def _fill(table: PublishedTable, results: Sequence[Result], library: str) -> Led
 
 
 def _cells_of(
-    table: PublishedTable, row: Row, column: Column, results: Sequence[Result], library: str
+    table: PublishedTable, row: Row, column: Column, results: Sequence[Result]
 ) -> list[tuple[Source, Measured, list[Result]]]:
     """The measured cells of one row and column: one a source, over its seeds."""
     groups: dict[Source, list[tuple[Result, Metric | None]]] = {}
@@ -204,7 +202,7 @@ def _cells_of(
             values=tuple(metric.value for metric in metrics),
             alignment=", ".join(sorted({metric.alignment for metric in metrics})),
             failures=tuple(r.outcome.not_obtained or "" for r, metric in found if metric is None),
-            is_stale=any(result.provenance.library_digest != library for result, _ in found),
+            is_stale=any(result.is_stale for result, _ in found),
         )
         filled.append((source, cell, [result for result, _ in found]))
     return filled

@@ -9,7 +9,7 @@ from handlib.reproduce.published import Column, Row
 from handlib.reproduce.results import Result
 
 STALE_MARK = "†"
-STALE_NOTE = f"{STALE_MARK} handlib has changed since this was measured."
+STALE_NOTE = f"{STALE_MARK} The code behind this number has changed since it was measured."
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|$~])")
 
 
@@ -54,7 +54,7 @@ def table_cells(entry: LedgerTable) -> tuple[list[str], list[list[str]]]:
 
 
 def run_lines(runs: Sequence[Result]) -> list[str]:
-    """One line for each recipe and profile: data, alignment, samples, seeds, device, duration, library."""
+    """One line for each recipe and profile: data, alignment, samples, seeds, device, duration, code."""
     groups: dict[tuple[str, str, str], list[Result]] = {}
     for result in runs:
         groups.setdefault((result.recipe, result.profile, result.dataset), []).append(result)
@@ -67,7 +67,7 @@ def run_lines(runs: Sequence[Result]) -> list[str]:
             f"seeds {', '.join(str(seed) for seed in sorted(r.seed for r in results))}; "
             f"{', '.join(sorted({r.provenance.device for r in results}))}; "
             f"{format_duration(sum(r.provenance.seconds for r in results) / len(results))} a run; "
-            f"handlib {', '.join(sorted({r.provenance.library_digest[:8] for r in results}))}"
+            f"code {', '.join(sorted({r.provenance.code_digest[:8] for r in results}))}"
         )
     return lines
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import handlib
+from handlib.reproduce.profiles import read_profile
 
 
 def checkout_folder(start: Path | None = None) -> Path | None:
@@ -43,3 +44,13 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         ignore.write_text("*\n", encoding="utf-8")
     return folder
+
+
+def store_for(profile: str) -> Path:
+    """Where results of a profile go: ``results/``, except smoke's, which mean nothing and go to the cache."""
+    return results_folder() if read_profile(profile).is_comparable else cache_folder() / "results"
+
+
+def run_folder(kind: str, chapter: str, recipe: str, profile: str, seed: int) -> Path:
+    """A run's own folder in the cache, of a kind: ``checkpoints``, ``artifacts`` or ``locks``; it need not be there."""
+    return cache_folder() / kind / chapter / recipe / f"{read_profile(profile)}-seed{seed}"

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from handlib.reproduce import digest
+from handlib.reproduce import closure, digest
 from handlib.reproduce.notebooks import Notebook, bind_parameters
 from handlib.reproduce.places import results_folder
 
@@ -61,7 +61,6 @@ def make_plans(
         BadInputError: a notebook has no such parameter, or not of that type.
     """
     shared = {
-        "library": digest.library_digest(),
         "data folder": digest.data_fingerprint(),
         "book assets": digest.digest_files(book, _assets(book)),
         "packages": _packages_digest(),
@@ -70,6 +69,7 @@ def make_plans(
     for notebook in notebooks:
         parameters = bind_parameters(notebook, profile, given or {})
         parts = shared | {
+            "library": notebook_library_digest(notebook.content),
             "source": digest.notebook_digest(notebook.content),
             "parameters": parameters,
             "results": chapter_results_digest(book, notebook),
@@ -78,6 +78,24 @@ def make_plans(
         changed, seconds = _compare(output, parts)
         plans.append(Plan(notebook, parameters, output, parts, changed, seconds))
     return plans
+
+
+def notebook_library_digest(notebook: Mapping[str, Any]) -> str:
+    """Digest of the part of the library that a notebook can reach, with the docstrings that it may print.
+
+    It is the whole library where the notebook has a line for the shell, which may call any command.
+
+    Args:
+        notebook: the parsed ``.ipynb``.
+    """
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    lines = [line for cell in cells for line in cell.splitlines()]
+    shell = any(line.lstrip().startswith("!") for line in lines)
+    try:
+        modules = closure.imported_modules("\n".join(line for line in lines if not line.startswith("%")))
+    except SyntaxError:
+        shell = True
+    return digest.library_digest() if shell else closure.source_digest(modules)
 
 
 def chapter_results_digest(book: Path, notebook: Notebook) -> str:

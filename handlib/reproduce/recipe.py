@@ -1,4 +1,4 @@
-"""Recipes: experiments that are pure functions of (recipe, profile, seed, data, library).
+"""Recipes: experiments that are pure functions of (recipe, profile, seed, data, code).
 
 ``run`` returns the stored result if there is one of that key, takes a killed run up from its newest checkpoint, and
 stores atomically. The random state is part of every checkpoint, so that a resumed run ends in the same bits.
@@ -18,10 +18,13 @@ import torch
 from tqdm import tqdm
 
 from handlib.errors import BadInputError
+from handlib.reproduce.artifacts import ArtifactFolder
 from handlib.reproduce.checkpoints import CheckpointFolder
-from handlib.reproduce.digest import digest_json, library_digest
+from handlib.reproduce.closure import code_digest, code_modules
+from handlib.reproduce.digest import digest_json
+from handlib.reproduce.locks import locked
 from handlib.reproduce.machine import device_name, git_commit, package_versions
-from handlib.reproduce.places import cache_folder, results_folder
+from handlib.reproduce.places import run_folder, store_for
 from handlib.reproduce.profiles import Profile, read_profile
 from handlib.reproduce.random_state import get_random_state, seed_everything, set_random_state
 from handlib.reproduce.results import Outcome, Provenance, Result, read_result, result_path, write_result
@@ -57,13 +60,14 @@ class Recipe:
 
 @dataclass
 class RunContext:
-    """What a run's work is given: who it is, a bar, a count of samples and its checkpoints.
+    """What a run's work is given: who it is, a bar, a count of samples, its checkpoints and what it leaves behind.
 
     Attributes:
         recipe, profile, seed: which run.
         device: where to compute.
         samples_seen: add to it as training goes; it is kept in checkpoints and reported.
         checkpoints: the folder behind :meth:`save_checkpoint`.
+        artifacts: the folder behind :meth:`artifact_path`.
     """
 
     recipe: Recipe
@@ -71,6 +75,7 @@ class RunContext:
     seed: int
     device: torch.device
     checkpoints: CheckpointFolder
+    artifacts: ArtifactFolder
     samples_seen: int = 0
     resumed: int = 0
     _seconds_before: float = 0.0
@@ -116,6 +121,20 @@ class RunContext:
         set_random_state(saved["random"])
         return saved["state"]
 
+    def artifact_path(self, name: str) -> Path:
+        """Where to write a file that is kept when the run has ended, such as trained weights.
+
+        Write it with :func:`handlib.reproduce.state.write_state`, and find it again with
+        :func:`handlib.reproduce.artifacts.find_artifact`.
+
+        Args:
+            name: of the file, ``network.safetensors``.
+
+        Raises:
+            BadInputError: the name is none of a file.
+        """
+        return self.artifacts.path(name)
+
 
 def run(
     recipe: Recipe,
@@ -139,29 +158,93 @@ def run(
         force: compute even if stored; by default where HANDLIB_FORCE is 1, as ``handlib reproduce --force`` sets it.
         device: "cpu", "cuda", ...; by default the GPU if there is one.
 
+    Two processes that run the same recipe do the work once: the second waits for the first.
+
     Raises:
         BadInputError: a field of the recipe cannot be written down, or the outcome holds a number that is not finite.
         DiskFullError: no room for a checkpoint or the result; the store is intact and the run can be resumed.
     """
-    profile = read_profile(profile)
-    parameters = _parameters(recipe)
-    library, data = library_digest(), recipe.data_digest()
-    key = digest_json([type(recipe).__qualname__, parameters, str(profile), seed, data, library])
-    root = store_for(profile)
-    path = result_path(root, recipe.chapter, recipe.name, profile, seed)
+    identity = identify(recipe, profile, seed, work)
     if force is None:
         force = os.environ.get("HANDLIB_FORCE") == "1"
-    if path.is_file() and not force:
-        stored = read_result(path)
-        if stored.key == key:
-            return stored
-    checkpoints = CheckpointFolder(
-        cache_folder() / "checkpoints" / recipe.chapter / recipe.name / f"{profile}-seed{seed}", key
+    stored = None if force else identity.stored()
+    if stored is not None:
+        return stored
+    with locked(identity.folder("locks"), f"{recipe.name}, seed {seed}") as has_waited:
+        stored = identity.stored() if has_waited and not force else None
+        return stored or _compute(identity, work, force, device)
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """All that determines a result, and where the run's files lie.
+
+    Attributes:
+        recipe, profile, seed: which run.
+        parameters: the recipe's fields, as JSON has them.
+        modules: where its code begins, as :func:`handlib.reproduce.closure.code_modules` says.
+        code: digest of the code that it can run.
+        data: digest of the data.
+    """
+
+    recipe: Recipe
+    profile: Profile
+    seed: int
+    parameters: dict[str, Any]
+    modules: tuple[str, ...]
+    code: str
+    data: str
+
+    @property
+    def key(self) -> str:
+        """Digest of all this."""
+        kind = type(self.recipe).__qualname__
+        return digest_json([kind, self.parameters, str(self.profile), self.seed, self.data, self.code])
+
+    @property
+    def path(self) -> Path:
+        """The result's file, whether it is there or not."""
+        root = store_for(self.profile)
+        return result_path(root, self.recipe.chapter, self.recipe.name, self.profile, self.seed)
+
+    def folder(self, kind: str) -> Path:
+        """The run's place in the cache: for ``checkpoints``, ``artifacts`` or ``locks``."""
+        return run_folder(kind, self.recipe.chapter, self.recipe.name, self.profile, self.seed)
+
+    def checkpoints(self) -> CheckpointFolder:
+        """What an interrupted run of this key left."""
+        return CheckpointFolder(self.folder("checkpoints"), self.key)
+
+    def stored(self) -> Result | None:
+        """The stored result, if there is one of this key.
+
+        Raises:
+            BadInputError: the file is damaged.
+        """
+        result = read_result(self.path) if self.path.is_file() else None
+        return result if result is not None and result.key == self.key else None
+
+
+def identify(recipe: Recipe, profile: str, seed: int, work: Callable[[RunContext], Outcome]) -> RunIdentity:
+    """What determines the result of a run.
+
+    Raises:
+        BadInputError: a field of the recipe cannot be written down.
+    """
+    modules = code_modules(type(recipe), work)
+    return RunIdentity(
+        recipe, read_profile(profile), seed, _parameters(recipe), modules, code_digest(modules), recipe.data_digest()
     )
+
+
+def _compute(identity: RunIdentity, work: Callable[[RunContext], Outcome], force: bool, device: str | None) -> Result:
+    """Do the work and store what it found."""
+    recipe, profile, seed, key = identity.recipe, identity.profile, identity.seed, identity.key
+    checkpoints = identity.checkpoints()
     if force:
         checkpoints.remove()
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    context = RunContext(recipe, profile, seed, place, checkpoints)
+    context = RunContext(recipe, profile, seed, place, checkpoints, ArtifactFolder(identity.folder("artifacts"), key))
     before = get_random_state()
     try:
         seed_everything(seed)
@@ -174,8 +257,9 @@ def run(
         seconds=round(context.seconds, 1),
         samples_seen=context.samples_seen,
         resumed=context.resumed,
-        library_digest=library,
-        data_digest=data,
+        code_modules=identity.modules,
+        code_digest=identity.code,
+        data_digest=identity.data,
         versions=package_versions(),
         git_commit=git_commit(),
     )
@@ -187,18 +271,13 @@ def run(
         key=key,
         dataset=recipe.dataset,
         columns=dict(recipe.columns),
-        parameters=parameters,
+        parameters=identity.parameters,
         outcome=outcome,
         provenance=provenance,
     )
-    write_result(root, result)
+    path = write_result(store_for(profile), result)
     checkpoints.remove()
     return read_result(path)
-
-
-def store_for(profile: str) -> Path:
-    """Where results of a profile go: ``results/``, except smoke's, which mean nothing and go to the cache."""
-    return results_folder() if read_profile(profile).is_comparable else cache_folder() / "results"
 
 
 def _parameters(recipe: Recipe) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from typing import Any
 
 from handlib.errors import BadInputError, MissingFileError
 from handlib.files import atomic_write
+from handlib.reproduce.closure import code_digest
 from handlib.reproduce.digest import digest_json
 from handlib.reproduce.profiles import read_profile
 from handlib.reproduce.registry_file import check_fields, check_text
 
-SCHEMA = 1
+SCHEMA = 2
 ALIGNMENTS = ("none", "root", "scale-root", "procrustes", "procrustes with reflection", "not applicable")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(@[a-z0-9._-]+)?")
 
@@ -75,7 +76,8 @@ class Provenance:
         seconds: wall-clock time, over all resumptions.
         samples_seen: how many training samples, counted with repetition.
         resumed: how often it was taken up again from a checkpoint.
-        library_digest: of handlib's sources and assets.
+        code_modules: the modules of handlib in which the run's code begins; none where the whole library counts.
+        code_digest: of all code and packaged files that these can reach (:mod:`handlib.reproduce.closure`).
         data_digest: of the data, or "generated".
         versions: of Python, handlib and the packages that numbers depend on.
         git_commit: of the checkout, with "+" where handlib had uncommitted edits; None outside git.
@@ -86,7 +88,8 @@ class Provenance:
     seconds: float
     samples_seen: int
     resumed: int
-    library_digest: str
+    code_modules: tuple[str, ...]
+    code_digest: str
     data_digest: str
     versions: dict[str, str]
     git_commit: str | None = None
@@ -116,6 +119,11 @@ class Result:
     parameters: dict[str, Any]
     outcome: Outcome
     provenance: Provenance
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether code that had a part in it has changed since."""
+        return code_digest(self.provenance.code_modules) != self.provenance.code_digest
 
 
 def result_path(root: Path, chapter: str, recipe: str, profile: str, seed: int) -> Path:
@@ -178,7 +186,8 @@ def read_result(path: Path) -> Result:
             outcome["not_obtained"],
         )
         values = {name: content[name] for name in (item.name for item in fields(Result))}
-        result = Result(**values | {"outcome": read, "provenance": Provenance(**provenance)})
+        made = Provenance(**provenance | {"code_modules": tuple(provenance["code_modules"])})
+        result = Result(**values | {"outcome": read, "provenance": made})
         expected = result_path(Path(), result.chapter, result.recipe, result.profile, result.seed)
     except (TypeError, KeyError, AttributeError) as error:
         raise BadInputError(f"{path}: a field is missing or of the wrong kind ({error}): {remedy}") from error

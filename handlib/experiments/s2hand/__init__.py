@@ -1,0 +1,52 @@
+"""S2HAND on the open target domain: every row of its tables, by the names of the published ones.
+
+``handlib run s2hand --profile full`` does them one after another and goes on where it was stopped. Rows share: the
+detector of their seed; the first stage of the 3D branch where its losses agree (``s2hand-3d-branch`` for all that
+learn from location and orientation of the detected keypoints); the first stage of the 2D branch.
+"""
+
+from dataclasses import replace
+
+from handlib.experiments.s2hand.baselines import score_baseline, score_derived
+from handlib.experiments.s2hand.recipes import (
+    CHAPTER,
+    PLAIN_2D,
+    PLAIN_3D,
+    BaselineRecipe,
+    DerivedRecipe,
+    DetectorRecipe,
+    S2HandRecipe,
+    with_source_labels,
+)
+from handlib.experiments.s2hand.supervision import train_detector
+from handlib.experiments.s2hand.training import train_and_score
+from handlib.reproduce.experiment import Experiment
+
+__all__ = ["CHAPTER", "EXPERIMENTS", "FULL", "FULL_SEEDS", "TABLE_4"]
+
+FULL_SEEDS = (0, 1, 2)
+LOC = S2HandRecipe(name="s2hand-loc", orientation=False)
+LOC_ORI = S2HandRecipe(name="s2hand-loc-ori")
+LOC_ORI_2D = S2HandRecipe(name="s2hand-loc-ori-2d", branches="both")
+FULL = S2HandRecipe(name="s2hand-full", branches="both", photometric=True)
+TABLE_4 = (LOC, LOC_ORI, LOC_ORI_2D, FULL)
+TRUE_2D = replace(FULL, name="s2hand-true-2d", keypoints="true")
+EQUAL = replace(FULL, name="s2hand-equal-confidences", equal_confidences=True)
+NO_REGU = replace(FULL, name="s2hand-no-regu", regularisation=False)
+MANO_CNN = S2HandRecipe(name="s2hand-mano-cnn", keypoints="true", target_labels_3d=True)
+PAPER_NETWORK = replace(FULL, name="s2hand-paper-network", network="paper")
+END_TO_END = replace(FULL, name="s2hand-end-to-end", stages=0)
+COLLAPSE = replace(FULL, name="s2hand-collapse", stages=0, photometric_factor=50.0)
+
+_TRAINED = (PLAIN_3D, PLAIN_2D, *TABLE_4, TRUE_2D, EQUAL, NO_REGU, MANO_CNN, PAPER_NETWORK, END_TO_END, COLLAPSE)
+_WITH_SOURCE = tuple(with_source_labels(recipe) for recipe in (*TABLE_4, TRUE_2D, MANO_CNN))
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    Experiment(recipe=DetectorRecipe(), work=train_detector, seeds=FULL_SEEDS),
+    Experiment(recipe=BaselineRecipe(name="s2hand-mean-hand", method="mean"), work=score_baseline, seeds=(0,)),
+    Experiment(recipe=BaselineRecipe(name="s2hand-untrained", method="untrained"), work=score_baseline),
+    Experiment(recipe=BaselineRecipe(name="s2hand-fit-detected", method="fit"), work=score_baseline),
+    *(Experiment(recipe=recipe, work=train_and_score, seeds=FULL_SEEDS) for recipe in (*_TRAINED, *_WITH_SOURCE)),
+    Experiment(recipe=DerivedRecipe(name="s2hand-full-2d-branch", of=FULL, look="2d-branch"), work=score_derived),
+    Experiment(recipe=DerivedRecipe(name="s2hand-shuffled", of=FULL, look="shuffled"), work=score_derived),
+)

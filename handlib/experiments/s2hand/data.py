@@ -1,0 +1,41 @@
+"""The pictures of the experiments, and what may be known of them."""
+
+from functools import cache
+from pathlib import Path
+
+from handlib.data.stills_cache import (
+    StillLabels,
+    StillPictures,
+    StillsName,
+    draw_stills,
+    read_labels,
+    read_pictures,
+)
+from handlib.experiments.s2hand.effort import Effort
+from handlib.reproduce.closure import code_digest
+from handlib.reproduce.places import cache_folder
+
+
+def stills_name(effort: Effort, domain: str, split: str) -> StillsName:
+    """Which stills an effort asks for; the data are the same for every seed, as a photographed data set is."""
+    count = effort.source_stills if domain == "source" else effort.train_stills
+    return StillsName(domain, split, effort.test_stills if split == "test" else count, effort.image_px)
+
+
+def stills_folder(effort: Effort, domain: str, split: str) -> Path:
+    """The folder of these stills in the cache, drawn if they are not there: minutes for thousands, once."""
+    # Pictures that older code drew lie in another folder, and are never taken for these.
+    root = cache_folder() / "stills" / code_digest(["handlib.data.stills_cache"])[:12]
+    return draw_stills(stills_name(effort, domain, split), root)
+
+
+@cache
+def pictures(effort: Effort, domain: str, split: str) -> StillPictures:
+    """Pictures and cameras; opens no label."""
+    return read_pictures(stills_folder(effort, domain, split))
+
+
+@cache
+def labels(effort: Effort, domain: str, split: str) -> StillLabels:
+    """The answers: free to use of the source domain; of the target domain for scoring, or by name of the row only."""
+    return read_labels(stills_folder(effort, domain, split))

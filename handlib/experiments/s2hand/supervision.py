@@ -1,0 +1,145 @@
+"""What a training may know of the pictures: keypoints by the name of their source, 3D labels only where a row says so.
+
+The target domain's labels lie in files of their own; "detected" opens none of them.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from handlib.errors import BadInputError, MissingFileError
+from handlib.experiments.s2hand.data import labels, pictures
+from handlib.experiments.s2hand.detector import STRONG, KeypointDetector, detect, detector_objective
+from handlib.experiments.s2hand.effort import Effort, effort_of
+from handlib.experiments.s2hand.recipes import DetectorRecipe, S2HandRecipe
+from handlib.experiments.s2hand.scoring import score_2d
+from handlib.reproduce.artifacts import find_artifact
+from handlib.reproduce.recipe import Recipe, RunContext, run
+from handlib.reproduce.results import Curve, Metric, Outcome
+from handlib.reproduce.state import read_state, write_state
+from handlib.training.augmentation import Augmentation
+from handlib.training.batches import BatchDrawer, HandPictures
+from handlib.training.loop import TrainingLog, TrainSettings, fit_network
+
+DETECTIONS = "detections.safetensors"
+NETWORK = "network.safetensors"
+
+
+def left_by(context: RunContext, recipe: Recipe, work: Any, name: str) -> Path:
+    """A file of another run of the same profile and seed, which is done first if it was not done on this machine."""
+    again = partial(run, recipe, context.profile, context.seed, work, device=context.device.type)
+    again()
+    where = (recipe.chapter, recipe.name, str(context.profile), context.seed, name)
+    try:
+        return find_artifact(*where)
+    except MissingFileError:
+        # The numbers are stored, the file was left on the machine that computed them.
+        again(force=True)
+        return find_artifact(*where)
+
+
+def train_detector(context: RunContext) -> Outcome:
+    """The work of a :class:`DetectorRecipe`: train on the source domain, look at the target domain once."""
+    effort = effort_of(context.profile, context.recipe.effort)
+    network = KeypointDetector()
+    drawer = BatchDrawer([source_pictures(effort)], [effort.batch], effort.image_px, STRONG, context.seed)
+    settings = TrainSettings(effort.detector_steps, learning_rate=effort.learning_rate, schedule="cosine")
+    log = fit_network(context, network, detector_objective, drawer.draw, settings)
+    metrics, curves, found = speed_of(log), log_curves(log), {}
+    for split in ("train", "test"):
+        seen = detect(network, pictures(effort, "target", split).rgb)
+        found[split] = vars(seen)
+        which = "" if split == "train" else "test_"
+        scores = score_2d(seen.keypoints_px, labels(effort, "target", split), effort.image_px, which)
+        metrics |= scores[0]
+        curves |= scores[1]
+        truth_px = labels(effort, "target", split).joints_2d_px
+        metrics |= confidence_metrics(seen.confidence, np.linalg.norm(seen.keypoints_px - truth_px, axis=-1), which)
+    write_state(context.artifact_path(DETECTIONS), found)
+    write_state(context.artifact_path(NETWORK), network.state_dict())
+    return Outcome(metrics, curves)
+
+
+def confidence_metrics(confidence: np.ndarray, error_px: np.ndarray, which: str = "") -> dict[str, Metric]:
+    """Whether confidences mean something: rank correlation with the error, and the error of each quarter by confidence.
+
+    Args:
+        confidence: (N, 21) in 0..1.
+        error_px: (N, 21) px of the picture.
+        which: before each metric's name.
+    """
+    flat = confidence.ravel()
+    ranks = (values.argsort().argsort() for values in (flat, error_px.ravel()))
+    correlation = float(np.corrcoef(*ranks)[0, 1])
+    quarters = np.array_split(error_px.ravel()[flat.argsort()], 4)
+    return {
+        f"{which}confidence_error_correlation": Metric(correlation, "1"),
+        f"{which}confidence_mean": Metric(float(flat.mean()), "1"),
+        f"{which}error_of_least_confident": Metric(float(quarters[0].mean()), "px"),
+        f"{which}error_of_most_confident": Metric(float(quarters[-1].mean()), "px"),
+    }
+
+
+def detections(context: RunContext, split: str) -> dict[str, np.ndarray]:
+    """What the detector of this profile and seed says of the target domain's pictures."""
+    recipe = DetectorRecipe(effort=context.recipe.effort)
+    return read_state(left_by(context, recipe, train_detector, DETECTIONS))[split]
+
+
+def source_pictures(effort: Effort) -> HandPictures:
+    """The source domain's training stills with all their labels, which cost nothing."""
+    seen, known = pictures(effort, "source", "train"), labels(effort, "source", "train")
+    return HandPictures(seen.rgb, seen.K, known.joints_2d_px, np.ones((len(seen), 21), np.float32), known.joints_m)
+
+
+def target_pictures(context: RunContext) -> HandPictures:
+    """The target domain's training stills with what the recipe says may be known of them.
+
+    Raises:
+        BadInputError: keypoints of an unknown name.
+    """
+    recipe: S2HandRecipe = context.recipe
+    effort = effort_of(context.profile, recipe.effort)
+    seen = pictures(effort, "target", "train")
+    if recipe.keypoints == "detected":
+        found = detections(context, "train")
+        keypoints_px, confidence = found["keypoints_px"], found["confidence"]
+    elif recipe.keypoints == "true":
+        keypoints_px = labels(effort, "target", "train").joints_2d_px
+        confidence = np.ones((len(seen), 21), np.float32)
+    else:
+        raise BadInputError(f"keypoints {recipe.keypoints!r}: expected 'detected' or 'true'")
+    if recipe.equal_confidences:
+        # As large as the confidences are on average, so that the weights of the terms keep their proportion.
+        confidence = np.full_like(confidence, confidence.mean())
+    joints_m = labels(effort, "target", "train").joints_m if recipe.target_labels_3d else None
+    return HandPictures(seen.rgb, seen.K, keypoints_px, confidence, joints_m)
+
+
+def batches(context: RunContext, stage: int) -> BatchDrawer:
+    """The batches of a recipe's stage (1 or 2), which see the pictures in different orders."""
+    effort = effort_of(context.profile, context.recipe.effort)
+    sources, shares = [target_pictures(context)], [effort.batch]
+    if context.recipe.source_labels:
+        sources, shares = [*sources, source_pictures(effort)], [effort.batch, effort.batch // 2]
+    return BatchDrawer(sources, shares, effort.image_px, Augmentation(), 10 * context.seed + stage)
+
+
+def speed_of(log: TrainingLog) -> dict[str, Metric]:
+    """How many pictures a second were trained on, and how many in all."""
+    return {
+        "training_images_per_second": Metric(round(log.images_per_second, 2), "1/s"),
+        "training_samples": Metric(log.samples, "1"),
+    }
+
+
+def log_curves(log: TrainingLog) -> dict[str, Curve]:
+    """The loss and its terms against the step."""
+    return {
+        f"training_{name}": Curve(tuple(log.steps), tuple(round(value, 6) for value in values), "step", name)
+        for name, values in log.terms.items()
+        if len(values) == len(log.steps) and bool(torch.isfinite(torch.tensor(values)).all())
+    }

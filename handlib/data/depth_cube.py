@@ -43,6 +43,14 @@ def crop_points_m(
     return points, sees_something(cube_depth_m).flatten(1)
 
 
+def depth_points_m(
+    depth_m: Float[Tensor, "batch height width"], K: Float[Tensor, "batch 3 3"]
+) -> tuple[Float[Tensor, "batch pixels 3"], Bool[Tensor, "batch pixels"]]:
+    """One point a pixel of perspective depth pictures (camera frame, m), and which of them were measured (not 0)."""
+    grid = pixel_grid(*depth_m.shape[1:]).to(depth_m)[None]
+    return unproject_perspective(grid, depth_m.flatten(1), K), depth_m.flatten(1) > 0
+
+
 def pixel_grid(height: int, width: int) -> Float[Tensor, "pixels 2"]:
     """The centres (u, v) of a picture's pixels, row by row."""
     v, u = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
@@ -88,7 +96,7 @@ def centre_of_mass(
             f"depth_m[{int((~usable).nonzero()[0])}] has {FEWEST_PIXELS - 1} measured pixels or fewer (empty, or all "
             f"holes; {int((~usable).sum())} such): skip pictures where usable_pictures(depth_m) is False"
         )
-    points, measured = _points(depth_m, K)
+    points, measured = depth_points_m(depth_m, K)
     inside = measured
     for _ in range(rounds):
         weight = inside.to(points)[..., None]
@@ -122,7 +130,7 @@ def crop_cube(
         BadInputError: depths that are no metres.
     """
     require_metres(depth_m)
-    points, measured = _points(depth_m, K)
+    points, measured = depth_points_m(depth_m, K)
     points = points - centre_m[:, None]
     column, row = crop_camera(crop_px, points).project(points).round().long().unbind(-1)
     inside = measured & (column >= 0) & (column < crop_px) & (row >= 0) & (row < crop_px)
@@ -132,11 +140,3 @@ def crop_cube(
     depth = torch.where(inside, points[..., 2], BACKGROUND_M)
     crop = depth.new_full((len(depth), crop_px * crop_px), BACKGROUND_M)
     return crop.scatter_reduce(1, target, depth, "amin").unflatten(1, (crop_px, crop_px))
-
-
-def _points(
-    depth_m: Float[Tensor, "batch height width"], K: Float[Tensor, "batch 3 3"]
-) -> tuple[Float[Tensor, "batch pixels 3"], Bool[Tensor, "batch pixels"]]:
-    """Camera-frame points (m) of all pixels, and which of them were measured."""
-    grid = pixel_grid(*depth_m.shape[1:]).to(depth_m)[None]
-    return unproject_perspective(grid, depth_m.flatten(1), K), depth_m.flatten(1) > 0

@@ -5,6 +5,7 @@ them bound to others), three of rotation, three of translation. Its rest frame h
 facing -y (:mod:`handlib.hand.model`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from handlib.hand.sampler import PoseSampler
 DEPTH_DOMAINS = ("depth-source", "depth-target")
 
 # Fingers up (-y of the camera) and the palm towards the camera (-z): rest -x to camera -y, rest -y to camera -z.
-_UPRIGHT = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+_UPRIGHT = torch.tensor([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
 @dataclass(frozen=True)
@@ -82,18 +83,19 @@ def draw_hands(
     shape = torch.as_tensor(
         np.stack([stream.standard_normal(stage.model.num_shape).clip(-2.5, 2.5) for stream in streams])
     )
-    rotation = torch.as_tensor(np.stack([_draw_turn(stream, turns) for stream in streams]))
+    rotation = turn_rotations(torch.as_tensor(np.stack([stream.random(3) for stream in streams])), turns)
     mesh = stage.model(stage.anatomy.to_axis_angle(angles), shape)
     # Rounding takes out the last bits, which depend on the batch size.
     vertices, joints = ((points / GRID_M).round() * GRID_M for points in (mesh.vertices, mesh.joints))
     return DepthHands(vertices, joints, angles, shape, rotation)
 
 
-def _draw_turn(stream: np.random.Generator, turns: Turns) -> Float[np.ndarray, "3 3"]:
-    """A rotation from the rest frame to the camera's axes."""
-    roll, tilt, direction = stream.uniform(-1, 1), stream.random(), stream.uniform(0, 2 * np.pi)
+def turn_rotations(draws: Float[Tensor, "batch 3"], turns: Turns) -> Float[Tensor, "batch 3 3"]:
+    """Rotations from the rest frame to the camera's axes, from three uniform numbers (0 to 1) each."""
+    roll = (2 * draws[:, 0] - 1) * math.radians(turns.roll_deg)
     # Uniform over the cap of directions, not over the angle: that would crowd them around the vertical.
-    lean = np.arccos(1 - tilt * (1 - np.cos(np.radians(turns.tilt_deg))))
-    rotvecs = [[0.0, roll * np.radians(turns.roll_deg), 0.0], [lean * np.cos(direction), 0.0, lean * np.sin(direction)]]
-    rolled, leaned = roma.rotvec_to_rotmat(torch.tensor(rotvecs, dtype=torch.float64)).numpy()
-    return leaned @ rolled @ _UPRIGHT
+    lean = torch.acos(1 - draws[:, 1] * (1 - math.cos(math.radians(turns.tilt_deg))))
+    direction, nothing = 2 * math.pi * draws[:, 2], torch.zeros_like(roll)
+    rolled = roma.rotvec_to_rotmat(torch.stack([nothing, roll, nothing], dim=-1))
+    leaned = roma.rotvec_to_rotmat(torch.stack([lean * direction.cos(), nothing, lean * direction.sin()], dim=-1))
+    return leaned @ rolled @ _UPRIGHT.to(draws)

@@ -4,8 +4,9 @@ They follow the released sampling (26 degrees of freedom, per-axis scale, focal 
 that no two crops are alike and none has to be stored. A crop is orthographic, of the 300 mm cube, 64 x 64 pixels.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from handlib.data.hand_scenes import HandStage, hand_stage
 from handlib.data.random_streams import pose_seed
 from handlib.errors import BadInputError
 from handlib.hand.sampler import PoseSampler
+from handlib.hand.sphere_hand import SphereHand
 from handlib.render import render_depth
 from handlib.render.spheres import BACKGROUND_M, crop_camera
 
@@ -34,9 +36,6 @@ _BEFORE_CAMERA_M = torch.tensor([0.0, 0.0, _FRONT_M])
 SHIFT_M, SHIFT_MEAN_M = np.array([0.015, 0.015, 0.025]), np.array([0.0, 0.0, 0.018])
 PIXEL_NOISE_PX, DEPTH_NOISE = 0.5, 0.05
 """Standard deviations: of where a pixel looks, and of the normalised depth that it sees (5 mm)."""
-
-PlaceSpheres = Callable[[Float[Tensor, "batch 45"], Float[Tensor, "batch num_shape"]], Float[Tensor, "batch spheres 3"]]
-"""Pose (axis-angle) and shape to sphere centres, metres, in the frame of the hand model's vertices."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +59,10 @@ class DepthBatch:
 class SyntheticDepth:
     """Labelled synthetic crops; sample ``i`` depends on (seed, split, i) alone, whatever the batch."""
 
-    def __init__(self, place_spheres: PlaceSpheres, *, seed: int = 0, split: str = "train", noise: bool = True) -> None:
+    def __init__(self, *, seed: int = 0, split: str = "train", noise: bool = True) -> None:
         """Name the data set, which has no end; nothing is drawn yet.
 
         Args:
-            place_spheres: where the spheres of a posed hand are.
             seed: names the data set.
             split: "train" or "test".
             noise: whether pixels are displaced and depths disturbed ("synth, aug. with noise" of Table 1). The hands
@@ -73,13 +71,18 @@ class SyntheticDepth:
         Raises:
             BadInputError: an unknown split or a negative seed.
         """
-        self.place_spheres, self.seed, self.split, self.noise = place_spheres, seed, split, noise
+        self.seed, self.split, self.noise = seed, split, noise
         self._poses = PoseSampler(self.hand.model, pose_seed(depth_seed(seed, DOMAIN), "source", split))
 
     @property
     def hand(self) -> HandStage:
         """The hand that the crops show."""
         return hand_stage(SOURCE_DEPTH_HAND)
+
+    @property
+    def spheres(self) -> SphereHand:
+        """The spheres of that hand, whose centres are the labels."""
+        return sphere_hand(SOURCE_DEPTH_HAND)
 
     @torch.no_grad()
     def batch(self, start: int, count: int) -> DepthBatch:
@@ -107,7 +110,7 @@ class SyntheticDepth:
         return places(self._centres(hands)).float()
 
     def _centres(self, hands: DepthHands) -> Float[Tensor, "batch spheres 3"]:
-        return self.place_spheres(self.hand.anatomy.to_axis_angle(hands.angles), hands.shape)
+        return self.spheres(self.hand.anatomy.to_axis_angle(hands.angles), hands.shape).centres_m
 
     def _hands(self, start: int, count: int) -> tuple[DepthHands, "Placement"]:
         if count < 1 or start < 0:
@@ -142,6 +145,12 @@ class Placement:
     def __call__(self, points_m: Float[Tensor, "batch points 3"]) -> Float[Tensor, "batch points 3"]:
         """Points of the hand's frame in the cube frame (m)."""
         return (points_m - self.middle_m[:, None]) @ self.linear.mT + self.shift_m[:, None]
+
+
+@cache
+def sphere_hand(source: str) -> SphereHand:
+    """The spheres of a packaged hand, in double precision, fitted once a process."""
+    return SphereHand(hand_stage(source).model)
 
 
 def add_pixel_noise(

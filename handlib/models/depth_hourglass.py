@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from handlib.errors import BadInputError
+from handlib.hand.sphere_hand import NUM_SPHERES
 from handlib.models.depth_readout import centres_from_maps
 
-NUM_SPHERES = 41
 FEATURES, GROUPS = 128, 16
 
 

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from handlib.data.depth_cube import DEPTH_UNIT_M
 from handlib.errors import BadInputError
+from handlib.hand.sphere_hand import NUM_SPHERES
 
-NUM_COORDINATES, HIDDEN, LATENT, GROUPS = 123, 256, 32, 16
+NUM_COORDINATES = 3 * NUM_SPHERES
+HIDDEN, LATENT, GROUPS = 256, 32, 16
 NOISE_SCALE = 0.1
 """How much of the encoder's own deviation the released code samples with, where it uses the prior."""
 

@@ -4,14 +4,21 @@ Every function fills a folder and returns what it drew, so that a test can compa
 """
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
+import roma
 import torch
 from fixture_hands import RenderedHands, intrinsics, project, render_hands
 from PIL import Image
 
+from handlib.data.depth_codes import split_bytes
+from handlib.data.ho3d import DEPTH_STEP_M, OPENGL_TO_OPENCV
 from handlib.data.mano_labels import regress_joints
+from handlib.skeleton import reorder_joints
+
+HO3D_CAMERA = intrinsics(614.627, 614.101, 320.262, 238.469)
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
@@ -57,3 +64,66 @@ def write_freihand(root: Path, unique: int = 3, evaluation: int = 2) -> dict[str
                 )
         drawn[split] = hands
     return drawn
+
+
+def write_ho3d_v2(root: Path) -> dict[str, RenderedHands]:
+    """HO-3D version 2: .png pictures."""
+    return _write_ho3d(root, ".png", "")
+
+
+def write_ho3d_v3(root: Path) -> dict[str, RenderedHands]:
+    """HO-3D version 3: .jpg pictures, and the labels of the evaluation split as they were published later."""
+    drawn = _write_ho3d(root, ".jpg", "HO3D_v3_segmentations_rendered")
+    hands = drawn["AP10"]
+    for kind, points in (("xyz", reorder_joints(hands.joints_m, "handlib", "ho3d")), ("verts", hands.vertices_m)):
+        # In the order of evaluation.txt, which the fixture turns round.
+        save_json(root / f"evaluation_{kind}.json", (points[::-1] * OPENGL_TO_OPENCV).tolist())
+    return drawn
+
+
+def _write_ho3d(root: Path, suffix: str, masks: str) -> dict[str, RenderedHands]:
+    drawn = {}
+    # Two training videos, of which the second misses a frame, and one for evaluation.
+    for seed, (sequence, split, frames) in enumerate(
+        [("ABF10", "train", (0, 1, 2)), ("SM1", "train", (7, 9)), ("AP10", "evaluation", (0, 1))]
+    ):
+        hands = render_hands(len(frames), HO3D_CAMERA, (480, 640), seed=20 + seed)
+        drawn[sequence], folder = hands, root / split / sequence
+        for index, frame in enumerate(frames):
+            save(folder / "rgb" / f"{frame:04d}{suffix}", hands.rgb[index])
+            steps = np.rint(hands.depth_m[index] / DEPTH_STEP_M).astype(np.uint16)
+            two_bytes = np.stack([*split_bytes(steps), np.zeros(steps.shape, np.uint8)], -1)
+            save(folder / "depth" / f"{frame:04d}.png", two_bytes)
+            meta = ho3d_meta(hands, index, split)
+            path = folder / "meta" / f"{frame:04d}.pkl"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(pickle.dumps(meta, protocol=2))
+            if split == "train":
+                quarter = hands.mask[index, 2::4, 2::4]
+                blue = np.stack([np.zeros_like(quarter), np.zeros_like(quarter), quarter], -1).astype(np.uint8) * 255
+                save(root / masks / split / sequence / "seg" / f"{frame:04d}.png", blue)
+        with (root / f"{split}.txt").open("a") as listing:
+            listing.writelines(f"{sequence}/{frame:04d}\n" for frame in reversed(frames))
+    return drawn
+
+
+def ho3d_meta(hands: RenderedHands, index: int, split: str) -> dict[str, object]:
+    """The dictionary that HO-3D pickles for a frame, with an object that is not in the picture."""
+    to_opengl = OPENGL_TO_OPENCV.astype(np.float64)
+    joints = reorder_joints(hands.joints_m[index], "handlib", "ho3d") * to_opengl
+    common = {"camMat": hands.K, "objRot": np.zeros((3, 1)), "objTrans": np.zeros(3), "objName": "010_potted_meat_can"}
+    if split == "evaluation":
+        pixels = hands.joints_2d_px[index]
+        box = [*pixels.min(0).astype(int).tolist(), *pixels.max(0).astype(int).tolist()]
+        return common | {"handJoints3D": joints[0], "handBoundingBox": box}
+    orient = roma.rotvec_to_rotmat(torch.as_tensor(hands.pose[index, :3]))
+    turned = roma.rotmat_to_rotvec(torch.diag(torch.as_tensor(to_opengl)) @ orient).numpy()
+    # MANO turns the hand about its own wrist, which need not be at the origin: the translation is not simply turned.
+    rest_wrist = hands.joints_m[index, 0] - hands.translation[index]
+    return common | {
+        "handPose": np.concatenate([turned, hands.pose[index, 3:]]),
+        "handTrans": joints[0] - rest_wrist,
+        "handBeta": hands.shape,
+        "handJoints3D": joints,
+        "handVertContact": np.zeros(778, bool),
+    }

@@ -17,9 +17,10 @@ def point_mesh_distance(
     """
     corners = vertices[faces]  # (F, 3, 3)
     following = corners.roll(-1, dims=1)
-    edges = point_segment_distance(points[:, None, None], corners, following).amin(-1)  # (P, F)
+    to_all = points[:, None, None].expand(-1, *corners.shape[:2], -1)  # (P, F, 3, 3)
+    edges = point_segment_distance(to_all, corners, following).amin(-1)
     normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    offset = points[:, None, None] - corners
+    offset = to_all - corners
     # Above the triangle: on the inner side of all three edges.
     inward = torch.linalg.cross(normal[:, None].expand_as(corners), following - corners)
     above = ((offset * inward).sum(-1) > 0).all(-1)

@@ -1,11 +1,11 @@
 """The depth target: another hand before three calibrated depth cameras, with their noise, holes and cropped wrists.
 
-It stands for the NYU data set (Tompson et al. 2014): raw perspective pictures, found by their centre of mass, and cropped
+It stands for the NYU data set (Tompson et al. 2014): raw perspective pictures, found by their centre of mass, cropped
 to the cube. The world is the first camera's frame. Labels are for scoring only.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from handlib.camera import PerspectiveCamera, project_perspective
 from handlib.data.depth_cube import centre_of_mass, crop_cube, depth_points_m, normalise_depth, usable_pictures
-from handlib.data.depth_hands import DepthHands, Turns, depth_seed, depth_streams, draw_hands
+from handlib.data.depth_hands import Turns, depth_seed, depth_streams, draw_hands
 from handlib.data.depth_sensor import DepthSensor, measure_depth
 from handlib.data.depth_views import CubeFrames
 from handlib.data.hand_scenes import HandStage, hand_stage
@@ -87,6 +87,17 @@ class MultiViewBatch:
         return MultiViewBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
+class _PlacedHands(NamedTuple):
+    """Hands in the world, float64; ``to_world`` turns and scales their frame, ``forearm_m`` is left of the arm."""
+
+    vertices_m: Float[Tensor, "batch vertices 3"]
+    joints_m: Float[Tensor, "batch 21 3"]
+    middle_m: Float[Tensor, "batch 3"]
+    to_world: Float[Tensor, "batch 3 3"]
+    forearm_m: Float[Tensor, " batch"]
+    streams: list[np.random.Generator]
+
+
 class MultiViewDepth:
     """Hands before three depth cameras; sample ``i`` depends on (seed, split, i) alone, whatever the batch."""
 
@@ -122,39 +133,44 @@ class MultiViewDepth:
         Raises:
             BadInputError: no samples, or a negative start.
         """
-        if count < 1 or start < 0:
-            raise BadInputError(f"start {start}, count {count}: expected a start from 0 up and at least one sample")
-        indices = list(range(start, start + count))
-        views, looks = (depth_streams(self.seed, DOMAIN, self.split, indices, purpose) for purpose in ("view", "look"))
-        hands = draw_hands(self.hand, self._poses, indices, views, TARGET_TURNS)
-        draws = torch.as_tensor(np.stack([stream.random(5) for stream in views]))
-        size = SIZE[0] + (SIZE[1] - SIZE[0]) * draws[:, :1]
-        place = torch.tensor(WORKSPACE_M) + (2 * draws[:, 1:4] - 1) * torch.as_tensor(REACH_M)
-        to_world = size[..., None] * hands.rotation
-        shift = place - (hands.vertices_m.mean(1)[:, None] @ to_world.mT)[:, 0]
-        vertices, joints = (x @ to_world.mT + shift[:, None] for x in (hands.vertices_m, hands.joints_m))
-        arms = self._forearms(hands, views, to_world, joints[:, 0])
-        true_depth, K = self._render(torch.cat([vertices, arms], dim=1), place)
-        cut = FOREARM_M[0] + (FOREARM_M[1] - FOREARM_M[0]) * draws[:, 4]
-        true_depth = self._cut_forearm(true_depth, K, joints[:, 0], hands.rotation[:, :, 0], cut)
+        placed = self._place(start, count)
+        arms = self._forearms(placed)
+        true_depth, K = self._render(torch.cat([placed.vertices_m, arms], dim=1), placed.middle_m)
+        true_depth = self._cut_forearm(true_depth, K, placed)
+        looks = depth_streams(self.seed, DOMAIN, self.split, list(range(start, start + count)), "look")
         # Each sample's own stream serves its views one after the other.
         streams = [stream for stream in looks for _ in range(K.shape[1])]
         measured = measure_depth(true_depth.flatten(0, 1), K.flatten(0, 1), streams, self.sensor)
-        return RawViews(measured.view_as(true_depth), true_depth, K, joints.float())
+        return RawViews(measured.view_as(true_depth), true_depth, K, placed.joints_m.float())
 
-    def _forearms(
-        self,
-        hands: DepthHands,
-        streams: Sequence[np.random.Generator],
-        to_world: Float[Tensor, "batch 3 3"],
-        wrists_m: Float[Tensor, "batch 3"],
-    ) -> Float[Tensor, "batch arm_vertices 3"]:
-        rest = self.hand.model.v_template.numpy()
+    def world_hands(
+        self, start: int, count: int
+    ) -> tuple[Float[Tensor, "batch vertices 3"], Float[Tensor, "batch 21 3"]]:
+        """The hands without cameras: vertices and joints in the world, metres; errors as for :meth:`raw`."""
+        placed = self._place(start, count)
+        return placed.vertices_m.float(), placed.joints_m.float()
+
+    def _place(self, start: int, count: int) -> _PlacedHands:
+        if count < 1 or start < 0:
+            raise BadInputError(f"start {start}, count {count}: expected a start from 0 up and at least one sample")
+        indices = list(range(start, start + count))
+        streams = depth_streams(self.seed, DOMAIN, self.split, indices, "view")
+        hands = draw_hands(self.hand, self._poses, indices, streams, TARGET_TURNS)
+        draws = torch.as_tensor(np.stack([stream.random(5) for stream in streams]))
+        to_world = (SIZE[0] + (SIZE[1] - SIZE[0]) * draws[:, :1])[..., None] * hands.rotation
+        middle = torch.tensor(WORKSPACE_M) + (2 * draws[:, 1:4] - 1) * torch.as_tensor(REACH_M)
+        origin = hands.vertices_m.mean(1, keepdim=True)
+        vertices, joints = ((x - origin) @ to_world.mT + middle[:, None] for x in (hands.vertices_m, hands.joints_m))
+        forearm_m = FOREARM_M[0] + (FOREARM_M[1] - FOREARM_M[0]) * draws[:, 4]
+        return _PlacedHands(vertices, joints, middle, to_world, forearm_m, streams)
+
+    def _forearms(self, placed: _PlacedHands) -> Float[Tensor, "batch arm_vertices 3"]:
+        rest, wrists = self.hand.model.v_template.numpy(), placed.joints_m[:, 0].numpy()
         arms = [
             draw_forearm(stream, rest, frame, wrist, False).vertices_m
-            for stream, frame, wrist in zip(streams, to_world.numpy(), wrists_m.numpy(), strict=True)
+            for stream, frame, wrist in zip(placed.streams, placed.to_world.numpy(), wrists, strict=True)
         ]
-        return torch.as_tensor(np.stack(arms)).to(hands.vertices_m)
+        return torch.as_tensor(np.stack(arms)).to(placed.vertices_m)
 
     def _render(
         self, vertices_m: Float[Tensor, "batch vertices 3"], middle_m: Float[Tensor, "batch 3"]
@@ -177,18 +193,16 @@ class MultiViewDepth:
         self,
         depth_m: Float[Tensor, "batch views height width"],
         K: Float[Tensor, "batch views 3 3"],
-        wrist_m: Float[Tensor, "batch 3"],
-        forearm: Float[Tensor, "batch 3"],
-        left_m: Float[Tensor, " batch"],
+        placed: _PlacedHands,
     ) -> Float[Tensor, "batch views height width"]:
-        """Depth without what lies more than ``left_m`` beyond the wrist, as segmented data sets lose their arms."""
-        rig, views = self.rig, K.shape[1]
+        """Depth without what lies farther beyond the wrist than is left of the arm, as segmented data sets lose it."""
         points, _ = depth_points_m(depth_m.flatten(0, 1), K.flatten(0, 1))
-        points = points.unflatten(0, (-1, views))
-        wrist = rig.to_cameras(wrist_m.float()[:, None])
-        axis = (forearm.float()[:, None, None] @ rig.rotation)[:, :, 0]
-        beyond = ((points - wrist) @ axis[..., None])[..., 0].view_as(depth_m)
-        return torch.where(beyond > left_m.float()[:, None, None, None], 0, depth_m)
+        wrist = self.rig.to_cameras(placed.joints_m[:, :1].float())
+        # The hand's +x axis runs from the wrist to the elbow.
+        forearm = torch.nn.functional.normalize(placed.to_world[:, :, 0], dim=-1).float()
+        axis = (forearm[:, None, None] @ self.rig.rotation)[:, :, 0, :, None]
+        beyond = ((points.unflatten(0, depth_m.shape[:2]) - wrist) @ axis)[..., 0].view_as(depth_m)
+        return torch.where(beyond > placed.forearm_m.float()[:, None, None, None], 0, depth_m)
 
 
 def kinect_rig() -> DepthRig:

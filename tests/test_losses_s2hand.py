@@ -1,5 +1,6 @@
 """S2HAND's terms by name: which are active, what they ignore, that nothing turns into NaN, both sets of weights."""
 
+import math
 from dataclasses import fields, replace
 
 import pytest
@@ -9,7 +10,16 @@ from pose_hands import anatomy, model
 from handlib.camera import PerspectiveCamera
 from handlib.errors import BadInputError
 from handlib.losses.keypoints import joint_location_loss
-from handlib.losses.regularisation import laplacian_matrix, template_scale_m
+from handlib.losses.photometric import pixel_loss, released_pixel_loss
+from handlib.losses.regularisation import (
+    axis_angle_limit_loss,
+    euler_limit_loss,
+    laplacian_matrix,
+    scale_loss,
+    shape_prior,
+    squared_shape_prior,
+    template_scale_m,
+)
 from handlib.losses.s2hand import (
     PAPER_IMAGE_PX,
     S2HAND_WEIGHTS,
@@ -96,6 +106,40 @@ def test_all_terms_with_a_weight_are_there_and_reach_the_pose(name):
     assert all(term.shape == (2,) and torch.isfinite(term).all() and (term >= 0).all() for term in terms.values())
     (gradient,) = torch.autograd.grad(total_loss(terms, weights).mean(), inputs["pose_axis_angle"])
     assert torch.isfinite(gradient).all() and gradient.abs().max() > 0
+
+
+def test_terms_are_what_their_form_says():
+    inputs = all_inputs()
+    inputs["scale_target_m"] += 0.01
+    paper, released = (s2hand_terms(weights, **inputs) for weights in (PAPER, RELEASED))
+    confidence, pose, target_m = inputs["confidence"], inputs["pose_axis_angle"], inputs["scale_target_m"]
+    projected, detected = (7 * inputs[key] for key in ("joints_2d_px", "keypoints_px"))
+    last = 7 * inputs["estimated_px"][:, -1]
+    assert inputs["pixel_scale"] == 7
+    picture = [inputs[key] for key in ("image", "rendered", "silhouette")]
+    hand = inputs["anatomy"]
+    play = math.radians(5)
+    for term, expected in {
+        "location": joint_location_loss(projected, detected, confidence),
+        "pixel": pixel_loss(*picture, confidence),
+        "shape": shape_prior(inputs["shape"]),
+        "scale": scale_loss(inputs["joints"], target_m, squared=True),
+        "joint_limits": euler_limit_loss(hand.from_axis_angle(pose), hand.limits, play),
+        "consistency": consistency_loss(projected, last),
+    }.items():
+        assert torch.allclose(paper[term], expected), term
+    for term, expected in {
+        "location": joint_location_loss(projected, detected, released_joint_weights(confidence)),
+        "pixel": released_pixel_loss(*picture, confidence),
+        "shape": squared_shape_prior(inputs["shape"]),
+        "scale": scale_loss(inputs["joints"], target_m),
+        "joint_limits": axis_angle_limit_loss(pose),
+        "keypoints_2d": keypoint_branch_loss(
+            7 * inputs["estimated_px"], detected, released_joint_weights(confidence, emphasis=False)
+        ),
+        "consistency": consistency_loss(projected, last),
+    }.items():
+        assert torch.allclose(released[term], expected), term
 
 
 @pytest.mark.parametrize("name", TERM_NAMES)

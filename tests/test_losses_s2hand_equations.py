@@ -4,6 +4,7 @@ Equations 3 to 5 are in test_losses_keypoints.py.
 """
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -60,8 +61,11 @@ def test_s2hand_equation_1_training_objective():
     photometric = 1.1 + 0.2 * 0.4
     regularisation = 2.0 + 0.5 * 0.05 + 10000 * 3e-5 + 10 * 0.02
     branch_3d = 0.001 * geometric + 0.005 * photometric + 0.01 * regularisation
-    expected = 1 * branch_3d + 0.001 * 5.0 + 0.0002 * 11.0
-    assert total_loss(terms(), PAPER).item() == pytest.approx(expected, rel=1e-12)
+    others = 0.001 * 5.0 + 0.0002 * 11.0
+    assert total_loss(terms(), PAPER).item() == pytest.approx(1 * branch_3d + others, rel=1e-12)
+    # The paper's w_3d is 1, which would hide a weight forgotten.
+    halved = replace(PAPER, branch_3d=0.5)
+    assert total_loss(terms(), halved).item() == pytest.approx(0.5 * branch_3d + others, rel=1e-12)
 
 
 def test_s2hand_equation_2_branch_3d_loss():

@@ -109,9 +109,11 @@ def axis_angle_limit_loss(pose: Float[Tensor, "batch 45"]) -> Float[Tensor, "bat
     Returns:
         the mean excess over 16 x 3 components, that about z (bending) counted twice; radians.
 
-    Cheap, and right only in MANO's axes, where fingers lie along x: a thumb bends about no axis of the frame, and the
-    components of a rotation about two axes at once are no angles. Source: https://github.com/TerenceCYJ/S2HAND; table
-    in :data:`handlib.joint_limits.S2HAND_LIMITS`.
+    Cheap, and right only for fingers that bend about exactly the frame's z: ring, little and thumb do not, and the
+    components of a rotation about two axes at once are no angles. It refuses every named pose of the packaged hands,
+    all for leaving x and y and none for bending too far, where :func:`euler_limit_loss` refuses none.
+
+    Source: https://github.com/TerenceCYJ/S2HAND; table in :data:`handlib.joint_limits.S2HAND_LIMITS`.
     """
     excess = limit_violation(pose.unflatten(-1, (15, 3)), pose.new_tensor(S2HAND_LIMITS))
     return (excess * pose.new_tensor(S2HAND_AXIS_WEIGHTS)).sum((1, 2)) / _RELEASED_ANGLES

@@ -28,7 +28,7 @@ def networks(images: Tensor) -> dict[str, S2HandNetwork]:
     torch.manual_seed(0)
     made = {name: S2HandNetwork(config, imagenet=False) for name, config in CONFIGS.items()}
     for network in made.values():
-        for head in (network.geometry.pose, network.geometry.shape, network.geometry.rotation):
+        for head in (network.geometry.heads.pose, network.geometry.heads.shape, network.geometry.heads.rotation):
             torch.nn.init.normal_(head[-1].weight, std=0.1)
         for module in network.modules():
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
@@ -257,3 +257,18 @@ def test_given_intrinsics_are_used(networks: dict[str, S2HandNetwork], images: T
         given, assumed = networks["ours"](images, K), networks["ours"](images)
     torch.testing.assert_close(given.joints[:, ANCHOR, 2], 1.5 * assumed.joints[:, ANCHOR, 2])
     torch.testing.assert_close(given.camera.project(given.joints), given.joints_2d_px)
+
+
+def test_keypoints_alone_are_lifted_and_a_network_without_readout_says_that_it_cannot(
+    networks: dict[str, S2HandNetwork],
+) -> None:
+    from handlib.models.keypoint_readout import ReadKeypoints
+
+    points = torch.rand(3, 21, 2) * 64
+    lifted = networks["keypoints"].lift(ReadKeypoints(points, torch.full((3, 21), 0.9)), 64)
+    assert lifted.joints.shape == (3, 21, 3) and lifted.joints_2d_px.isfinite().all()
+    # What is lifted follows the keypoints through the frame: shifted keypoints are the same hand elsewhere.
+    shifted = networks["keypoints"].lift(ReadKeypoints(points + 4.0, torch.full((3, 21), 0.9)), 64)
+    assert not torch.allclose(shifted.translation, lifted.translation)
+    with pytest.raises(BadInputError, match="image_keypoints"):
+        networks["ours"].lift(ReadKeypoints(points, torch.ones(3, 21)), 64)

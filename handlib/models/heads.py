@@ -59,6 +59,33 @@ class TextureCode:
     light: Float[Tensor, "batch 11"]
 
 
+class CodeHeads(nn.Module):
+    """From 512 shared features one small head a quantity: the last layers of every geometry head."""
+
+    def __init__(
+        self,
+        num_pose: int = 30,
+        num_shape: int = 10,
+        rotation: RotationCode = "six_d",
+        placement: PlacementCode = "apparent",
+    ) -> None:
+        """Build the heads; see :class:`GeometryHead` for the arguments."""
+        super().__init__()
+        self.pose = _head((128, num_pose))
+        self.shape = _head((128, num_shape))
+        self.scale = _head((128, 32, 1), [FIRST_SCALE])
+        first_rotation = [0.0] * 3 if rotation == "axis_angle" else [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+        self.rotation = _head((128, 32, len(first_rotation)), first_rotation)
+        apparent = [0.0, 0.0, math.log(FIRST_APPARENT_SIZE)]
+        self.placement = _head((128, 32, 3), [0.0, 0.0, FIRST_DEPTH_M] if placement == "metric" else apparent)
+
+    def forward(self, shared: Float[Tensor, "batch 512"]) -> GeometryCode:
+        """The code of each hand; at least float32."""
+        heads = (self.pose, self.shape, self.scale, self.rotation, self.placement)
+        pose, shape, scale, rotation, placement = (_full_precision(head(shared)) for head in heads)
+        return GeometryCode(pose, shape, scale[:, 0].abs(), rotation_from_code(rotation), placement)
+
+
 class GeometryHead(nn.Module):
     """Shared layers 1280 -> 1024 -> 512 with batch normalisation, then one small head a quantity."""
 
@@ -68,7 +95,6 @@ class GeometryHead(nn.Module):
         num_shape: int = 10,
         rotation: RotationCode = "six_d",
         placement: PlacementCode = "apparent",
-        extra_features: int = 0,
     ) -> None:
         """Build the layers.
 
@@ -78,34 +104,17 @@ class GeometryHead(nn.Module):
             rotation: "axis_angle" is the paper's, 3 numbers. It has a jump at half a turn, which no network can follow;
                 "six_d" has none (Zhou et al., CVPR 2019, https://arxiv.org/abs/1812.07035).
             placement: "metric" is the released code's; "apparent" leaves the focal length to geometry.
-            extra_features: width of what is handed in beside the encoder's features.
         """
         super().__init__()
-        self.placement_code = placement
         self.shared = nn.Sequential(
-            *(nn.Linear(HEAD_CHANNELS + extra_features, 1024, bias=False), nn.BatchNorm1d(1024), nn.ReLU(inplace=True)),
-            *(nn.Linear(1024, SHARED_FEATURES, bias=False), nn.BatchNorm1d(SHARED_FEATURES), nn.ReLU(inplace=True)),
+            *(nn.Linear(HEAD_CHANNELS, 1024), nn.BatchNorm1d(1024), nn.ReLU(inplace=True)),
+            *(nn.Linear(1024, SHARED_FEATURES), nn.BatchNorm1d(SHARED_FEATURES), nn.ReLU(inplace=True)),
         )
-        self.pose = _head((128, num_pose))
-        self.shape = _head((128, num_shape))
-        self.scale = _head((128, 32, 1), [FIRST_SCALE])
-        first_rotation = [0.0] * 3 if rotation == "axis_angle" else [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
-        self.rotation = _head((128, 32, len(first_rotation)), first_rotation)
-        apparent = [0.0, 0.0, math.log(FIRST_APPARENT_SIZE)]
-        self.placement = _head((128, 32, 3), [0.0, 0.0, FIRST_DEPTH_M] if placement == "metric" else apparent)
+        self.heads = CodeHeads(num_pose, num_shape, rotation, placement)
 
-    def forward(
-        self,
-        features: Float[Tensor, "batch 1280 rows columns"],
-        extra: Float[Tensor, "batch extra_features"] | None = None,
-    ) -> GeometryCode:
+    def forward(self, features: Float[Tensor, "batch 1280 rows columns"]) -> GeometryCode:
         """The code of each picture from the encoder's coarsest features; at least float32."""
-        pooled = features.mean((2, 3))
-        shared = self.shared(pooled if extra is None else torch.cat([pooled, extra.to(pooled.dtype)], dim=1))
-        heads = (self.pose, self.shape, self.scale, self.rotation, self.placement)
-        pose, shape, scale, rotation, placement = (_full_precision(head(shared)) for head in heads)
-        with torch.autocast(rotation.device.type, enabled=False):
-            return GeometryCode(pose, shape, scale[:, 0].abs(), rotation_from_code(rotation), placement)
+        return self.heads(self.shared(features.mean((2, 3))))
 
 
 class TextureHead(nn.Module):

@@ -21,10 +21,12 @@ LIFTING_FEATURES = 21 * 3 + 3
 
 @dataclass(frozen=True, eq=False)
 class ReadKeypoints:
-    """Keypoints of the picture: ``points_px`` (B, 21, 2), and how sure of each the network is, 0..1."""
+    """Keypoints of the picture: ``points_px`` (B, 21, 2), how sure of each the network is, 0..1, and the heatmaps'
+    ``scores`` at a quarter of the picture's size, of which they were read."""
 
     points_px: Float[Tensor, "batch 21 2"]
     confidence: Float[Tensor, "batch 21"]
+    scores: Float[Tensor, "batch 21 rows columns"] | None = None
 
 
 class KeypointReadout(nn.Module):
@@ -55,7 +57,7 @@ class KeypointReadout(nn.Module):
         scores = heatmaps.flatten(2).to(torch.promote_types(heatmaps.dtype, torch.float32))
         peak = scores.amax(-1) - scores.mean(-1)
         confidence = torch.sigmoid(peak * self.peak_gain + self.peak_offset)
-        return ReadKeypoints(soft_argmax_2d(heatmaps, image_px), confidence)
+        return ReadKeypoints(soft_argmax_2d(heatmaps, image_px), confidence, scores.unflatten(2, heatmaps.shape[2:]))
 
 
 def lifting_features(keypoints: ReadKeypoints, image_px: int) -> Float[Tensor, "batch 66"]:

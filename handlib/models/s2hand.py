@@ -19,7 +19,8 @@ from handlib.errors import BadInputError
 from handlib.hand import HandModel
 from handlib.models.efficientnet_lite import EfficientNetLite0
 from handlib.models.heads import GeometryCode, GeometryHead, PlacementCode, RotationCode, TextureHead
-from handlib.models.keypoint_readout import LIFTING_FEATURES, KeypointReadout, ReadKeypoints, lifting_features
+from handlib.models.keypoint_readout import KeypointReadout, ReadKeypoints, lifting_features
+from handlib.models.lifting_head import LiftingHead
 from handlib.models.placement import ANCHOR, anchor_from_apparent, assumed_intrinsics, weak_perspective_at
 from handlib.render import Light, RenderOutput, render_mesh
 
@@ -127,8 +128,8 @@ class S2HandNetwork(nn.Module):
             )
         self.encoder = EfficientNetLite0.imagenet() if imagenet else EfficientNetLite0()
         self.readout = KeypointReadout() if config.image_keypoints else None
-        extra = LIFTING_FEATURES if config.image_keypoints else 0
-        self.geometry = GeometryHead(config.num_pose, config.num_shape, config.rotation, config.placement, extra)
+        head = LiftingHead if config.image_keypoints else GeometryHead
+        self.geometry = head(config.num_pose, config.num_shape, config.rotation, config.placement)
         self.texture = TextureHead(self.hand.num_vertices) if config.texture else None
 
     def forward(
@@ -153,9 +154,12 @@ class S2HandNetwork(nn.Module):
             raise BadInputError(f"K: {len(K)} cameras for {len(images)} pictures; use K.expand({len(images)}, 3, 3)")
         image_px = images.shape[3]
         features = self.encoder(images)
-        keypoints = None if self.readout is None else self.readout(features, image_px)
-        lifted = None if keypoints is None else lifting_features(keypoints, image_px)
-        code = self.geometry(features.stride32, lifted)
+        keypoints = None
+        if self.readout is None:
+            code = self.geometry(features.stride32)
+        else:
+            keypoints = self.readout(features, image_px)
+            code = self.geometry(lifting_features(keypoints, image_px), features.stride32)
         texture = None if self.texture is None else self.texture(features.stride4)
         # Millimetres at arm's length need more digits than half precision has.
         with torch.autocast(images.device.type, enabled=False):
@@ -166,6 +170,24 @@ class S2HandNetwork(nn.Module):
             light=None if texture is None else texture.light,
             keypoints=keypoints,
         )
+
+    def lift(
+        self, keypoints: ReadKeypoints, image_px: int, K: Float[Tensor, "batch 3 3"] | None = None
+    ) -> HandPrediction:
+        """The hands that look like these keypoints, without a picture; for networks with ``image_keypoints``.
+
+        Args:
+            keypoints: px of pictures of side ``image_px``.
+            image_px: gives the keypoints their scale.
+            K: as in :meth:`forward`.
+
+        Raises:
+            BadInputError: the network has no lifting head.
+        """
+        if self.readout is None:
+            raise BadInputError("this network lifts no keypoints: its config has image_keypoints=False")
+        code = self.geometry(lifting_features(keypoints, image_px))
+        return replace(self.decode(code, image_px, K), keypoints=keypoints)
 
     def decode(self, code: GeometryCode, image_px: int, K: Float[Tensor, "batch 3 3"] | None = None) -> HandPrediction:
         """The hand of a geometry code: ``M = s R M0 + T``, ``J = s R J0 + T`` and ``J_2d = Pi(J)`` (section 3.2, 3.3).

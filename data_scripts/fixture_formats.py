@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import roma
+import scipy.io
 import torch
-from fixture_hands import RenderedHands, intrinsics, project, render_hands
+from fixture_hands import RenderedHands, intrinsics, project, render_again, render_hands
 from PIL import Image
 
 from handlib.data.depth_codes import split_bytes
 from handlib.data.ho3d import DEPTH_STEP_M, OPENGL_TO_OPENCV
 from handlib.data.mano_labels import regress_joints
-from handlib.skeleton import reorder_joints
+from handlib.data.stb import STB_K, to_camera
+from handlib.skeleton import JOINT_ORDERS, JointOrder, reorder_joints
 
+FINGERS_OF_STB = JointOrder("stb fingers", JOINT_ORDERS["stb"].joints[1:], "STB without its palm")
 HO3D_CAMERA = intrinsics(614.627, 614.101, 320.262, 238.469)
 
 
@@ -127,3 +130,31 @@ def ho3d_meta(hands: RenderedHands, index: int, split: str) -> dict[str, object]
         "handJoints3D": joints,
         "handVertContact": np.zeros(778, bool),
     }
+
+
+def write_stb(root: Path, frames: int = 2) -> dict[str, RenderedHands]:
+    """STB: four videos of a left hand by both cameras; the joints of its files are ours with a palm for a wrist."""
+    drawn = {}
+    for seed, sequence in enumerate(("B1Counting", "B1Random", "B2Counting", "B2Random")):
+        for pair in ("BB", "SK"):
+            views = {"BB": ("BB_left", "BB_right"), "SK": ("SK_depth", "SK")}[pair]
+            drawn[f"{sequence}-{pair}"] = hands = render_hands(
+                frames, STB_K[views[0]].astype(float), (480, 640), side="left", seed=30 + seed
+            )
+            palm = (hands.joints_m[:, 0] + hands.joints_m[:, 13]) / 2
+            stored = np.concatenate([palm[:, None], reorder_joints(hands.joints_m, "handlib", FINGERS_OF_STB)], axis=1)
+            path = root / "labels" / f"{sequence}_{pair}.mat"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scipy.io.savemat(path, {"handPara": 1000 * stored.transpose(2, 1, 0)})
+            # All cameras' pictures of one video are enough.
+            for view in views if sequence == "B1Counting" else views[:1] if pair == "BB" else ():
+                seen = render_again(hands, to_camera(hands.vertices_m, view), STB_K[view].astype(float), (480, 640))
+                for frame in range(frames):
+                    folder = root / "images" / sequence
+                    if view == "SK_depth":
+                        low, high = split_bytes(np.rint(1000 * seen.depth_m[frame]).astype(np.uint16))
+                        save(folder / f"SK_depth_{frame}.png", np.stack([low, high, np.zeros_like(low)], -1))
+                    else:
+                        stem = "SK_color" if view == "SK" else view
+                        save(folder / f"{stem}_{frame}.png", seen.rgb[frame])
+    return drawn

@@ -1,6 +1,7 @@
 """Rendered hands with all their numbers, for data sets in official formats: see ``make_format_fixtures.py``."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import roma
@@ -41,6 +42,7 @@ class RenderedHands:
         return project(self.joints_m, self.K)
 
 
+@lru_cache
 def stand_in_hand(side: str = "right") -> HandModel:
     """The open hand, presented as if it were MANO: the numbers in the fixtures are its own."""
     file = replace(read_hand_file("open"), topology="mano")
@@ -89,25 +91,41 @@ def render_hands(
         torch.as_tensor(pose[:, :3]),
         torch.as_tensor(place),
     )
-    picture = render_mesh(
-        mesh.vertices.float(),
-        hand.faces,
-        PerspectiveCamera(torch.as_tensor(K, dtype=torch.float32)[None].expand(count, 3, 3)),
-        image_hw,
-        colours=torch.tensor([0.85, 0.62, 0.5]).expand(1, hand.num_vertices, 3),
-        light=Light.headlight(),
-        background=torch.tensor([0.25, 0.35, 0.3]),
-        antialias=False,
-    )
-    return RenderedHands(
+    none = np.zeros(0)
+    hands = RenderedHands(
         hand,
-        (picture.rgb.clamp(0, 1) * 255).round().byte().numpy(),
-        picture.silhouette.numpy() > 0.5,
-        picture.depth.numpy(),
+        none,
+        none,
+        none,
         mesh.joints.numpy(),
         mesh.vertices.numpy(),
         pose,
         shape,
         place,
         np.asarray(K, np.float64),
+    )
+    return render_again(hands, hands.vertices_m, K, image_hw)
+
+
+@torch.no_grad()
+def render_again(
+    hands: RenderedHands, vertices_m: np.ndarray, K: np.ndarray, image_hw: tuple[int, int]
+) -> RenderedHands:
+    """The same hands as another camera sees them: other pictures, everything else as it was."""
+    count = len(vertices_m)
+    picture = render_mesh(
+        torch.as_tensor(vertices_m).float(),
+        hands.hand.faces,
+        PerspectiveCamera(torch.as_tensor(K, dtype=torch.float32)[None].expand(count, 3, 3)),
+        image_hw,
+        colours=torch.tensor([0.85, 0.62, 0.5]).expand(1, hands.hand.num_vertices, 3),
+        light=Light.headlight(),
+        background=torch.tensor([0.25, 0.35, 0.3]),
+        antialias=False,
+    )
+    return replace(
+        hands,
+        rgb=(picture.rgb.clamp(0, 1) * 255).round().byte().numpy(),
+        mask=picture.silhouette.numpy() > 0.5,
+        depth_m=picture.depth.numpy(),
     )

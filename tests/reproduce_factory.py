@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from handlib.reproduce import recipe as recipe_module
+from handlib.reproduce import identity
 from handlib.reproduce.recipe import Recipe, RunContext, run
 from handlib.reproduce.results import Curve, Metric, Outcome, Provenance, Result
 
@@ -115,7 +115,7 @@ def make_result(recipe: str = "s2hand-full", seed: int = 0, profile: str = "lapt
 
 def freeze_code(set_attribute) -> None:
     """Let no edit of the library in the middle of a test change the keys of its runs."""
-    set_attribute("handlib.reproduce.recipe.code_digest", lambda modules: "frozen")
+    set_attribute("handlib.reproduce.identity.code_digest", lambda modules: "frozen")
 
 
 def hold_run(started: Path, go_on: Path) -> None:
@@ -135,7 +135,7 @@ def refuse_work(context: RunContext) -> Outcome:
 
 def main(mode: str, *paths: str) -> None:
     """Run the toy in this process: killed, held or refused, or on a disk that fills up in the middle."""
-    recipe_module.code_digest = lambda modules: "frozen"
+    identity.code_digest = lambda modules: "frozen"
     if mode == "full-disk":
         disk = Path(os.environ["HANDLIB_CACHE"])
         filler = disk / "filler"

@@ -61,6 +61,33 @@ def test_weights_of_another_recipe_are_not_taken_for_those_of_the_stored_result(
     assert read_state(find_artifact(*RUN, WEIGHTS))["weight"].tolist() == [0.5, 0.5]
 
 
+def use_weights(context):
+    path = context.left_by(ToyRecipe(), leave_weights, WEIGHTS)
+    return Outcome({"weight": Metric(read_state(path)["weight"][0].item(), "1")})
+
+
+def test_a_run_that_needs_anothers_weights_does_that_one_first_and_once(places, monkeypatch):
+    second = ToyRecipe(name="second")
+    assert run(second, "smoke", 3, use_weights).outcome.metrics["weight"].value == pytest.approx(0.05)
+    made = find_artifact("toy", "toy-line", "smoke", 3, WEIGHTS)
+    first = made.stat().st_mtime_ns
+    monkeypatch.setenv("HANDLIB_FORCE", "1")
+    run(second, "smoke", 3, use_weights)
+    assert made.stat().st_mtime_ns == first
+    made.unlink()  # as in a checkout with results from another machine
+    run(second, "smoke", 3, use_weights)
+    assert made.is_file()
+
+
+def test_weights_that_the_other_run_does_not_leave_are_named():
+    with pytest.raises(MissingFileError, match="other.safetensors: not there.*leaves no such file"):
+        run(ToyRecipe(name="second"), "smoke", 0, lambda context: use_other(context))
+
+
+def use_other(context):
+    return context.left_by(ToyRecipe(), leave_weights, "other.safetensors")
+
+
 def test_a_run_of_another_key_clears_what_the_last_one_left(tmp_path):
     for key, name in (("a", "one"), ("a", "two"), ("b", "three")):
         ArtifactFolder(tmp_path / "x", key).path(name).write_text(name)

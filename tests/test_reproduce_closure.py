@@ -181,7 +181,7 @@ def test_a_run_begins_where_its_class_and_its_work_are_defined():
     module = "handlib.experiments.fitting_baseline"
     work = fitting_baseline.measure_target_fit
     assert code_modules(fitting_baseline.TargetFit, work) == (module,)
-    assert code_modules(Recipe, work) == (module, "handlib.reproduce.recipe")
+    assert code_modules(Recipe, work) == (module, "handlib.reproduce.identity")
     for recipe, other in ((ToyRecipe, work), (Recipe, toy_work), (Recipe, functools.partial(work))):
         assert code_modules(recipe, other) == ()
 

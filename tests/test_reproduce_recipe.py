@@ -71,7 +71,7 @@ def test_any_change_computes_again(monkeypatch, change):
     if change == "field":
         recipe = dataclasses.replace(recipe, rate=0.1)
     elif change == "code":
-        monkeypatch.setattr("handlib.reproduce.recipe.code_digest", lambda modules: "edited")
+        monkeypatch.setattr("handlib.reproduce.identity.code_digest", lambda modules: "edited")
     else:
         monkeypatch.setattr(ToyRecipe, "data_digest", lambda self: "other data")
     with pytest.raises(AssertionError, match="stored"):

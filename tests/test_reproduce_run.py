@@ -140,7 +140,7 @@ def test_the_list_says_what_has_changed_since(register, monkeypatch, change):
     if change == "recipe":
         register(Experiment(recipe=recipe("a", rate=0.5), work=toy_work))
     elif change == "code":
-        monkeypatch.setattr("handlib.reproduce.recipe.code_digest", lambda modules: "edited")
+        monkeypatch.setattr("handlib.reproduce.identity.code_digest", lambda modules: "edited")
     else:
         monkeypatch.setattr(ToyRecipe, "data_digest", lambda self: "other")
     assert f"a  seed 0  stored, but {change} changed since (" in call("toy", "--list")

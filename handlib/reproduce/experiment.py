@@ -12,8 +12,9 @@ from types import FunctionType
 
 import handlib
 from handlib.errors import BadInputError
+from handlib.reproduce.identity import Recipe, RunIdentity, identify
 from handlib.reproduce.profiles import Profile, read_profile
-from handlib.reproduce.recipe import Recipe, RunContext, RunIdentity, identify, run
+from handlib.reproduce.recipe import RunContext, run
 from handlib.reproduce.results import Outcome, Result
 
 PACKAGE = "handlib.experiments"

@@ -4,8 +4,6 @@
 stores atomically. The random state is part of every checkpoint, so that a resumed run ends in the same bits.
 """
 
-import dataclasses
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,45 +15,17 @@ from typing import Any, TypeVar
 import torch
 from tqdm import tqdm
 
-from handlib.errors import BadInputError
-from handlib.reproduce.artifacts import ArtifactFolder
+from handlib.reproduce.artifacts import ArtifactFolder, find_artifact
 from handlib.reproduce.checkpoints import CheckpointFolder
-from handlib.reproduce.closure import code_digest, code_modules
-from handlib.reproduce.digest import digest_json
+from handlib.reproduce.identity import Recipe, RunIdentity, identify
 from handlib.reproduce.locks import locked
 from handlib.reproduce.machine import device_name, git_commit, package_versions
-from handlib.reproduce.places import run_folder, store_for
-from handlib.reproduce.profiles import Profile, read_profile
+from handlib.reproduce.places import store_for
+from handlib.reproduce.profiles import Profile
 from handlib.reproduce.random_state import get_random_state, seed_everything, set_random_state
-from handlib.reproduce.results import Outcome, Provenance, Result, read_result, result_path, write_result
+from handlib.reproduce.results import Outcome, Provenance, Result, read_result, write_result
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What an experiment is made of; subclass it with fields of your own, as a frozen dataclass.
-
-    Fields hold numbers, text, booleans and tuples of these: they are what a stored result is known by.
-
-    Attributes:
-        chapter: the notebook that shows it, and the folder of its results.
-        name: as rows of the published tables name it (``recipe`` in ``published/*.yml``); the same experiment on
-            other data takes a suffix, ``tassn-full@stb``.
-        dataset: what is measured on, in words; a column head of the ledger.
-        columns: column of a published table to the metric that stands in it, where the two differ in name:
-            ``{"mpjpe": "pa_mpjpe"}``, for one table only ``{"s2hand/table-2:mpjpe": "pa_mpjpe"}``, or for one row of
-            it ``{"s2hand/figure-4:projected-with:mpjpe_2d": "projected_error"}``.
-    """
-
-    chapter: str
-    name: str
-    dataset: str
-    columns: Mapping[str, str] = field(default_factory=dict)
-
-    def data_digest(self) -> str:
-        """Digest of the data it reads; the default is for data that the library generates from the seed."""
-        return "generated"
 
 
 @dataclass
@@ -135,6 +105,21 @@ class RunContext:
         """
         return self.artifacts.path(name)
 
+    def left_by(self, recipe: Recipe, work: Callable[["RunContext"], Outcome], name: str) -> Path:
+        """A file that another run of the same profile and seed leaves behind; that run is done first if need be.
+
+        It is done even if its result is stored, where the file was left on another machine.
+
+        Args:
+            recipe, work: the other run.
+            name: of the file, as that run's work gives it to :meth:`artifact_path`.
+
+        Raises:
+            MissingFileError: the other run leaves no such file.
+        """
+        run(recipe, self.profile, self.seed, work, needs=(name,), force=False, device=str(self.device))
+        return find_artifact(recipe.chapter, recipe.name, self.profile, self.seed, name)
+
 
 def run(
     recipe: Recipe,
@@ -142,6 +127,7 @@ def run(
     seed: int,
     work: Callable[[RunContext], Outcome],
     *,
+    needs: Iterable[str] = (),
     force: bool | None = None,
     device: str | None = None,
 ) -> Result:
@@ -155,6 +141,7 @@ def run(
         profile: smoke, laptop or full.
         seed: of every random number.
         work: does it, given a :class:`RunContext`; starts with ``context.load_checkpoint()``.
+        needs: artifacts without which a stored result does not do.
         force: compute even if stored; by default where HANDLIB_FORCE is 1, as ``handlib reproduce --force`` sets it.
         device: "cpu", "cuda", ...; by default the GPU if there is one.
 
@@ -167,74 +154,12 @@ def run(
     identity = identify(recipe, profile, seed, work)
     if force is None:
         force = os.environ.get("HANDLIB_FORCE") == "1"
-    stored = None if force else identity.stored()
+    stored = None if force else identity.stored(needs)
     if stored is not None:
         return stored
     with locked(identity.folder("locks"), f"{recipe.name}, seed {seed}") as has_waited:
-        stored = identity.stored() if has_waited and not force else None
+        stored = identity.stored(needs) if has_waited and not force else None
         return stored or _compute(identity, work, force, device)
-
-
-@dataclass(frozen=True)
-class RunIdentity:
-    """All that determines a result, and where the run's files lie.
-
-    Attributes:
-        recipe, profile, seed: which run.
-        parameters: the recipe's fields, as JSON has them.
-        modules: where its code begins, as :func:`handlib.reproduce.closure.code_modules` says.
-        code: digest of the code that it can run.
-        data: digest of the data.
-    """
-
-    recipe: Recipe
-    profile: Profile
-    seed: int
-    parameters: dict[str, Any]
-    modules: tuple[str, ...]
-    code: str
-    data: str
-
-    @property
-    def key(self) -> str:
-        """Digest of all this."""
-        kind = type(self.recipe).__qualname__
-        return digest_json([kind, self.parameters, str(self.profile), self.seed, self.data, self.code])
-
-    @property
-    def path(self) -> Path:
-        """The result's file, whether it is there or not."""
-        root = store_for(self.profile)
-        return result_path(root, self.recipe.chapter, self.recipe.name, self.profile, self.seed)
-
-    def folder(self, kind: str) -> Path:
-        """The run's place in the cache: for ``checkpoints``, ``artifacts`` or ``locks``."""
-        return run_folder(kind, self.recipe.chapter, self.recipe.name, self.profile, self.seed)
-
-    def checkpoints(self) -> CheckpointFolder:
-        """What an interrupted run of this key left."""
-        return CheckpointFolder(self.folder("checkpoints"), self.key)
-
-    def stored(self) -> Result | None:
-        """The stored result, if there is one of this key.
-
-        Raises:
-            BadInputError: the file is damaged.
-        """
-        result = read_result(self.path) if self.path.is_file() else None
-        return result if result is not None and result.key == self.key else None
-
-
-def identify(recipe: Recipe, profile: str, seed: int, work: Callable[[RunContext], Outcome]) -> RunIdentity:
-    """What determines the result of a run.
-
-    Raises:
-        BadInputError: a field of the recipe cannot be written down.
-    """
-    modules = code_modules(type(recipe), work)
-    return RunIdentity(
-        recipe, read_profile(profile), seed, _parameters(recipe), modules, code_digest(modules), recipe.data_digest()
-    )
 
 
 def _compute(identity: RunIdentity, work: Callable[[RunContext], Outcome], force: bool, device: str | None) -> Result:
@@ -244,7 +169,7 @@ def _compute(identity: RunIdentity, work: Callable[[RunContext], Outcome], force
     if force:
         checkpoints.remove()
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    context = RunContext(recipe, profile, seed, place, checkpoints, ArtifactFolder(identity.folder("artifacts"), key))
+    context = RunContext(recipe, profile, seed, place, checkpoints, identity.artifacts())
     before = get_random_state()
     try:
         seed_everything(seed)
@@ -278,13 +203,3 @@ def _compute(identity: RunIdentity, work: Callable[[RunContext], Outcome], force
     path = write_result(store_for(profile), result)
     checkpoints.remove()
     return read_result(path)
-
-
-def _parameters(recipe: Recipe) -> dict[str, Any]:
-    """The recipe's fields as JSON has them."""
-    try:
-        return json.loads(json.dumps(dataclasses.asdict(recipe), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise BadInputError(
-            f"recipe {recipe.name}: a field is no number, text, boolean or tuple of these ({error})"
-        ) from error

@@ -8,9 +8,9 @@ import typer
 
 from handlib.errors import BadInputError, HandlibError
 from handlib.reproduce.experiment import Experiment, chapters, experiments_of
+from handlib.reproduce.identity import RunIdentity
 from handlib.reproduce.ledger_text import format_duration
 from handlib.reproduce.profiles import Profile
-from handlib.reproduce.recipe import RunIdentity
 from handlib.reproduce.results import Result, read_result
 
 Run = tuple[Experiment, int]

@@ -5,7 +5,7 @@ other::
 
     <folder>/pictures/rgb.npy      (N, px, px, 3) 8-bit, mapped into memory
     <folder>/pictures/K.npy        (N, 3, 3) px
-    <folder>/labels/joints_m.npy, joints_2d_px.npy, visible.npy; for a test split also vertices_m.npy
+    <folder>/labels/joints_m.npy, joints_2d_px.npy, mask.npy; for a test split also vertices_m.npy
 
 Parts of a hundred stills are drawn by several processes; an interrupted drawing goes on where it was.
 """
@@ -14,6 +14,7 @@ import io
 import multiprocessing
 import os
 import shutil
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
@@ -32,7 +33,7 @@ from handlib.files import atomic_write
 
 PART_SIZE = 100
 _PICTURES = ("rgb", "K")
-_LABELS = ("joints_m", "joints_2d_px", "visible")
+_LABELS = ("joints_m", "joints_2d_px", "mask")
 _REMAKE = "remove it and ask for the stills again"
 
 
@@ -74,11 +75,14 @@ class StillPictures:
 
 @dataclass(frozen=True, eq=False)
 class StillLabels:
-    """The answers of N stills, camera frame, metres and pixels; ``vertices_m`` of a test split only."""
+    """The answers of N stills, camera frame, metres and pixels; ``vertices_m`` of a test split only.
+
+    ``mask`` says where the hand itself is seen.
+    """
 
     joints_m: Float[np.ndarray, "stills 21 3"]
     joints_2d_px: Float[np.ndarray, "stills 21 2"]
-    visible: np.ndarray
+    mask: Bool[np.ndarray, "stills height width"]
     vertices_m: Float[np.ndarray, "stills vertices 3"] | None = None
 
 
@@ -112,7 +116,8 @@ def draw_stills(name: StillsName, root: Path, *, processes: int | None = None, p
             pass
     else:
         # Spawned, not forked: a forked child inherits PyTorch's thread pools in whatever state they are.
-        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, mp_context=context, initializer=_leave_with_parent) as pool:
             for _ in bar(pool.map(draw, missing)):
                 pass
     _join_parts(name, growing, folder)
@@ -138,6 +143,16 @@ def read_labels(folder: Path) -> StillLabels:
     arrays = {field: np.array(_read_array(folder / "labels" / f"{field}.npy")) for field in _LABELS}
     vertices = folder / "labels" / "vertices_m.npy"
     return StillLabels(**arrays, vertices_m=_read_array(vertices) if vertices.is_file() else None)
+
+
+def _leave_with_parent() -> None:
+    """End this process when the one that started it has ended, even if that was killed."""
+
+    def wait_and_leave() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait_and_leave, daemon=True).start()
 
 
 def _draw_part(name: StillsName, growing: Path, part: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from handlib.crops import crop_affine, invert_affine
 
@@ -24,6 +24,8 @@ class Augmentation:
         shift: moved by up to this share of the width.
         gain: brightness of each channel changes by up to this share, together and apart in equal parts.
         noise: standard deviation of noise in each pixel, of values in 0..1.
+        clutter: share of pictures with a known mask that get a random background, and a random pattern on the skin.
+        cover: share of the picture, on average, that random patches hide.
     """
 
     turn_deg: float = 30.0
@@ -31,6 +33,8 @@ class Augmentation:
     shift: float = 0.04
     gain: float = 0.25
     noise: float = 0.02
+    clutter: float = 0.0
+    cover: float = 0.0
 
 
 NO_AUGMENTATION = Augmentation(turn_deg=0.0, zoom=0.0, shift=0.0, gain=0.0, noise=0.0)
@@ -76,3 +80,41 @@ def tint(
     gain = 1 + augmentation.gain * (together + apart - 1)
     noise = torch.randn(images.shape, generator=generator) if augmentation.noise else torch.zeros(1)
     return (images * gain.to(images)[..., None, None] + augmentation.noise * noise.to(images)).clamp(0, 1)
+
+
+def clutter(
+    images: Float[Tensor, "batch 3 height width"],
+    masks: Float[Tensor, "batch 1 height width"],
+    augmentation: Augmentation,
+    generator: torch.Generator,
+) -> Float[Tensor, "batch 3 height width"]:
+    """Domain randomisation (Tobin et al. 2017, https://arxiv.org/abs/1703.06907): what a quiet rendering lacks.
+
+    A random background where the mask is 0, a random pattern on the hand, random patches over everything. A network
+    that cannot rely on the background or on smooth skin has to look at shape.
+    """
+    batch, side = len(images), images.shape[-1]
+    draws = torch.rand(batch, 2, generator=generator)[..., None, None, None].to(images)
+    pattern = 1 + 0.5 * (random_pattern(batch, side, generator).to(images) - 0.5)
+    mixed = images * pattern * masks + random_pattern(batch, side, generator).to(images) * (1 - masks)
+    # A mask that covers the picture is not known: such a picture stays as it is.
+    changed = (draws[:, 0] < augmentation.clutter) & (masks.mean((1, 2, 3), keepdim=True) < 1)
+    images = torch.where(changed, mixed, images)
+    if augmentation.cover:
+        cells = (torch.rand(batch, 1, 6, 6, generator=generator) < augmentation.cover).float()
+        patches = interpolate(cells, size=(side, side), mode="nearest").to(images)
+        images = images * (1 - patches) + random_pattern(batch, side, generator).to(images) * patches
+    return images
+
+
+def random_pattern(count: int, side: int, generator: torch.Generator) -> Float[Tensor, "batch 3 side side"]:
+    """Random colours in 0..1 at several scales at once, blurred or in hard squares, each picture in its own mixture."""
+    total, weights = torch.zeros(count, 3, side, side), torch.zeros(count, 1, 1, 1)
+    for cells in (1, 2, 4, 8, 16, 32):
+        grid = torch.rand(count, 3, cells, cells, generator=generator)
+        # Cubed, so that few scales dominate a picture.
+        weight = torch.rand(count, 1, 1, 1, generator=generator) ** 3
+        hard = bool(torch.rand((), generator=generator) < 0.5)
+        layer = interpolate(grid, size=(side, side), mode="nearest" if hard else "bilinear")
+        total, weights = total + weight * layer, weights + weight
+    return (0.5 + 1.6 * (total / weights - 0.5)).clamp(0, 1)

@@ -15,7 +15,7 @@ from torch import Tensor
 from handlib.camera import PerspectiveCamera
 from handlib.crops import split_in_plane_rotation, transform_pixels
 from handlib.errors import BadInputError
-from handlib.training.augmentation import Augmentation, draw_affines, tint, warp_batch
+from handlib.training.augmentation import Augmentation, clutter, draw_affines, tint, warp_batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,7 @@ class HandPictures:
         keypoints_px: (N, 21, 2) as some detector or label says, finite.
         confidence: (N, 21) in 0..1, 0 for joints that are not known.
         joints_m: (N, 21, 3) camera frame, metres, where 3D labels are part of the experiment; else None.
+        masks: (N, px, px) where the hand is, for pictures that may get another background; else None.
     """
 
     rgb: UInt8[np.ndarray, "stills height width 3"]
@@ -35,6 +36,7 @@ class HandPictures:
     keypoints_px: Float[np.ndarray, "stills 21 2"]
     confidence: Float[np.ndarray, "stills 21"]
     joints_m: Float[np.ndarray, "stills 21 3"] | None = None
+    masks: Bool[np.ndarray, "stills height width"] | None = None
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -44,8 +46,8 @@ class HandPictures:
 class TrainingBatch:
     """One step's pictures, floats 0..1, with all that follows them through the augmentation.
 
-    ``joints_m`` is zero where ``has_joints`` is False; ``index`` says which picture of its source each one is, and
-    ``source`` which source.
+    ``joints_m`` is zero where ``has_joints`` is False, and ``masks`` is one where none is known; ``source`` and
+    ``index`` say which picture of which source each one is.
     """
 
     images: Float[Tensor, "batch height width 3"]
@@ -54,6 +56,7 @@ class TrainingBatch:
     confidence: Float[Tensor, "batch 21"]
     joints_m: Float[Tensor, "batch 21 3"]
     has_joints: Bool[Tensor, "batch"]
+    masks: Float[Tensor, "batch height width"]
     source: Tensor
     index: Tensor
 
@@ -107,18 +110,20 @@ class BatchDrawer:
     def _part(self, number: int, rows: np.ndarray) -> TrainingBatch:
         source, index = self.sources[number], torch.from_numpy(rows)
         keypoints, confidence, K = (
-            torch.from_numpy(np.ascontiguousarray(array[rows])).float()
+            torch.from_numpy(np.array(array[rows])).float()
             for array in (source.keypoints_px, source.confidence, source.K)
         )
         known = source.joints_m is not None
         joints = torch.from_numpy(source.joints_m[rows]).float() if known else torch.zeros(len(rows), 21, 3)
+        masks = None if source.masks is None else torch.from_numpy(source.masks[rows]).float()
         return TrainingBatch(
-            images=torch.from_numpy(np.ascontiguousarray(source.rgb[rows])).float() / 255,
+            images=torch.from_numpy(np.array(source.rgb[rows])).float() / 255,
             K=K,
             keypoints_px=keypoints,
             confidence=confidence,
             joints_m=joints,
             has_joints=torch.full((len(rows),), known),
+            masks=torch.ones(len(rows), *source.rgb.shape[1:3]) if masks is None else masks,
             source=torch.full((len(rows),), number),
             index=index,
         )
@@ -129,7 +134,11 @@ def augment(
 ) -> TrainingBatch:
     """Turn, zoom, shift and tint a batch of square pictures into pictures of ``image_px``; labels follow."""
     affine = draw_affines(augmentation, len(batch), batch.images.shape[1], image_px, generator).to(batch.images)
-    images = tint(warp_batch(batch.images.movedim(-1, 1), affine, image_px), augmentation, generator)
+    images, masks = batch.images.movedim(-1, 1), batch.masks[:, None]
+    images, masks = warp_batch(torch.cat([images, masks], dim=1), affine, image_px).split([3, 1], dim=1)
+    if augmentation.clutter or augmentation.cover:
+        images = clutter(images, masks, augmentation, generator)
+    images = tint(images, augmentation, generator)
     # A turned camera is an upright camera that sees a turned hand.
     K, turn = split_in_plane_rotation(PerspectiveCamera(batch.K).transform(affine).K)
     return TrainingBatch(
@@ -139,6 +148,7 @@ def augment(
         confidence=batch.confidence,
         joints_m=batch.joints_m @ turn.mT,
         has_joints=batch.has_joints,
+        masks=masks[:, 0],
         source=batch.source,
         index=batch.index,
     )

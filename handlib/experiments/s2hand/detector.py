@@ -15,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy
 from tqdm import tqdm
 
 from handlib.crops import invert_affine, transform_pixels
+from handlib.losses.heatmaps import heatmap_cross_entropy
 from handlib.losses.keypoints import joint_location_loss
 from handlib.losses.s2hand import PAPER_IMAGE_PX
 from handlib.models.efficientnet_lite import EfficientNetLite0
@@ -23,7 +24,7 @@ from handlib.models.keypoint_readout import KeypointReadout
 from handlib.training.augmentation import Augmentation, draw_affines, tint, warp_batch
 from handlib.training.loop import StepOutput
 
-STRONG = Augmentation(turn_deg=45.0, zoom=0.25, shift=0.08, gain=0.7, noise=0.05)
+STRONG = Augmentation(turn_deg=45.0, zoom=0.25, shift=0.06, gain=0.8, noise=0.05, clutter=0.8, cover=0.04)
 # An answer within this distance (px of 224) counts as right when the confidence is learnt; about a finger's width.
 RIGHT_PX = 8.0
 # Answers that scatter this far (px of 224) between views have their confidence divided by e.
@@ -51,10 +52,10 @@ class KeypointDetector(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "batch height width 3"]
-    ) -> tuple[Float[Tensor, "batch 21 2"], Float[Tensor, "batch 21"]]:
-        """Keypoints (px) and confidences of pictures in 0..1."""
+    ) -> tuple[Float[Tensor, "batch 21 2"], Float[Tensor, "batch 21"], Float[Tensor, "batch 21 rows columns"]]:
+        """Keypoints (px), confidences and heatmaps of pictures in 0..1."""
         read = self.readout(self.encoder(normalise_images(images)), images.shape[2])
-        return read.points_px, read.confidence
+        return read.points_px, read.confidence, read.scores
 
 
 def detector_objective(network: nn.Module, batch: object, step: int) -> StepOutput:
@@ -62,12 +63,14 @@ def detector_objective(network: nn.Module, batch: object, step: int) -> StepOutp
 
     The second part has no gradient into the places: a network should not move an answer to look sure of it.
     """
-    points, confidence = network(batch.images)
+    points, confidence, scores = network(batch.images)
     scale = PAPER_IMAGE_PX / batch.images.shape[1]
+    cells = heatmap_cross_entropy(scores.float(), batch.keypoints_px, batch.images.shape[1]).mean()
     location = joint_location_loss(points * scale, batch.keypoints_px * scale, batch.confidence).mean()
     apart = (points.detach() - batch.keypoints_px).norm(dim=-1) * scale
     sureness = binary_cross_entropy(confidence.float(), (apart < RIGHT_PX).float())
-    return StepOutput(1e-2 * location + 0.1 * sureness, {"location": location, "sureness": sureness})
+    loss = cells + 0.05 * location + 0.1 * sureness
+    return StepOutput(loss, {"cells": cells, "location": location, "sureness": sureness})
 
 
 @torch.no_grad()
@@ -84,12 +87,12 @@ def detect(
     generator = torch.Generator().manual_seed(seed)
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for first in tqdm(range(0, len(rgb), _BATCH), desc="detecting keypoints", unit="batch"):
-        images = torch.from_numpy(np.ascontiguousarray(rgb[first : first + _BATCH])).to(device).float() / 255
-        points, trust = (answer[None] for answer in network(images))
+        images = torch.from_numpy(np.array(rgb[first : first + _BATCH])).to(device).float() / 255
+        points, trust = (answer[None] for answer in network(images)[:2])
         for _ in range(views - 1):
             affine = draw_affines(_VIEWS, len(images), image_px, image_px, generator).to(images)
             changed = tint(warp_batch(images.movedim(-1, 1), affine, image_px), _VIEWS, generator)
-            seen, sure = network(changed.movedim(1, -1).contiguous())
+            seen, sure, _ = network(changed.movedim(1, -1).contiguous())
             points = torch.cat([points, transform_pixels(seen, invert_affine(affine))[None]])
             trust = torch.cat([trust, sure[None]])
         scatter = (points - points.mean(0)).square().sum(-1).mean(0).sqrt()

@@ -15,8 +15,9 @@ class Effort:
         image_px: side of the pictures.
         train_stills, test_stills: pictures of the target domain to learn from and to be scored on.
         source_stills: pictures of the source domain, for the detector and for the variants with source labels.
-        batch: pictures of the target domain in a step; the variants with source labels see half as many again.
+        batch: pictures in a step; with source labels a quarter of them are the source domain's.
         detector_steps: gradient steps of the keypoint detector.
+        source_steps: of the network that learns from the source domain alone.
         first_steps, second_steps: of each branch apart, and of both together.
         branch_channels, branch_depth: width and depth of the 2D branch's hourglasses.
         render_px: side of the renderings that the photometric terms compare.
@@ -28,9 +29,10 @@ class Effort:
     test_stills: int = 1000
     source_stills: int = 8000
     batch: int = 32
-    detector_steps: int = 375
-    first_steps: int = 375
-    second_steps: int = 190
+    detector_steps: int = 900
+    source_steps: int = 900
+    first_steps: int = 300
+    second_steps: int = 150
     branch_channels: int = 32
     branch_depth: int = 3
     render_px: int = 48
@@ -44,6 +46,7 @@ SMOKE = Effort(
     source_stills=12,
     batch=4,
     detector_steps=2,
+    source_steps=2,
     first_steps=2,
     second_steps=2,
     branch_channels=8,
@@ -57,6 +60,7 @@ LAPTOP = Effort(
     source_stills=800,
     batch=16,
     detector_steps=80,
+    source_steps=80,
     first_steps=100,
     second_steps=40,
     branch_channels=16,

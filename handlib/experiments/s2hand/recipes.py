@@ -40,11 +40,12 @@ class S2HandRecipe(TargetRecipe):
     """A training of S2HAND's network, or of a part of it.
 
     Attributes:
-        keypoints: what the 2D losses compare with on the target domain: "detected", with the detector's confidences, or
-            "true" (the paper's WSL).
+        keypoints: what the 2D losses compare with on the target domain: "detected", with the detector's confidences;
+            "true" (the paper's WSL); or "none": no picture of the target domain is seen.
         equal_confidences: count every keypoint alike.
         target_labels_3d: use the target domain's 3D labels, as the supervised networks of Table 2 do.
-        source_labels: every batch also has pictures of the source domain, with their (free) 2D and 3D labels.
+        source_labels: begin with the network that learnt from the source domain alone, and see its pictures with their
+            (free) 2D and 3D labels in every batch.
         branches: "3d", "2d" or "both", tied by E_con.
         orientation, regularisation, photometric: whether E_ori, E_regu, E_photo count.
         weights: a key of :data:`handlib.losses.s2hand.S2HAND_WEIGHTS`.
@@ -102,12 +103,13 @@ class DerivedRecipe(TargetRecipe):
     look: str
 
 
+SOURCE_ONLY = S2HandRecipe(name="s2hand-source-only", keypoints="none", source_labels=True, stages=1)
 PLAIN_3D = S2HandRecipe(name="s2hand-3d-branch", stages=1)
 PLAIN_2D = S2HandRecipe(name="s2hand-2d-branch", stages=1, branches="2d")
 
 
 def with_source_labels(recipe: S2HandRecipe) -> S2HandRecipe:
-    """The same row with pictures and labels of the source domain in every batch."""
+    """The same row with the source domain's labels."""
     return replace(recipe, name=f"{recipe.name}@source", source_labels=True)
 
 

@@ -21,7 +21,7 @@ from handlib.reproduce.results import Curve, Metric
 SMALL_PX, LARGE_PX = 5.0, 20.0
 """What Fig. 4 calls small and large distances, px of 224: the paper names no numbers."""
 LARGEST_GAP_M = 0.01
-"""Vertices of the target's hand that lie farther from the predicted hand at rest (the stump of its wrist) do not count."""
+"""Vertices of the target's hand that lie farther from the predicted one at rest (a stump of its wrist) do not count."""
 
 _THRESHOLDS_MM = tuple(range(0, 51))
 _THRESHOLDS_PX = tuple(np.arange(0, 30.5, 0.5).tolist())
@@ -45,7 +45,7 @@ def predict(network: S2HandNetwork, pictures: StillPictures, count: int | None =
     parts: list[tuple[np.ndarray, ...]] = []
     for first in tqdm(range(0, count, _BATCH), desc="predicting hands", unit="batch"):
         rows = slice(first, min(first + _BATCH, count))
-        images = normalise_images(torch.from_numpy(np.ascontiguousarray(pictures.rgb[rows])).to(device))
+        images = normalise_images(torch.from_numpy(np.array(pictures.rgb[rows])).to(device))
         found = network(images, torch.from_numpy(pictures.K[rows]).to(device))
         parts.append(tuple(x.float().cpu().numpy() for x in (found.joints, found.vertices, found.joints_2d_px)))
     return Answers(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

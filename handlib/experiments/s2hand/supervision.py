@@ -1,6 +1,6 @@
 """What a training may know of the pictures: keypoints by the name of their source, 3D labels only where a row says so.
 
-The target domain's labels lie in files of their own; "detected" opens none of them.
+The target domain's labels lie in files of their own; "detected" opens none of them but to score the detector.
 """
 
 from functools import partial
@@ -28,11 +28,19 @@ DETECTIONS = "detections.safetensors"
 NETWORK = "network.safetensors"
 
 
-def left_by(context: RunContext, recipe: Recipe, work: Any, name: str) -> Path:
-    """A file of another run of the same profile and seed, which is done first if it was not done on this machine."""
-    again = partial(run, recipe, context.profile, context.seed, work, device=context.device.type)
+def left_by(context: RunContext, recipe: Recipe, work: Any, name: str, seed: int | None = None) -> Path:
+    """A file of another run of the same profile, which is done first if it was not done on this machine.
+
+    Args:
+        context: the run that asks.
+        recipe, work: the other run.
+        name: of the file.
+        seed: of the other run; by default the same.
+    """
+    seed = context.seed if seed is None else seed
+    again = partial(run, recipe, context.profile, seed, work, device=context.device.type)
     again()
-    where = (recipe.chapter, recipe.name, str(context.profile), context.seed, name)
+    where = (recipe.chapter, recipe.name, str(context.profile), seed, name)
     try:
         return find_artifact(*where)
     except MissingFileError:
@@ -84,15 +92,16 @@ def confidence_metrics(confidence: np.ndarray, error_px: np.ndarray, which: str 
 
 
 def detections(context: RunContext, split: str) -> dict[str, np.ndarray]:
-    """What the detector of this profile and seed says of the target domain's pictures."""
+    """What the detector says of the target domain's pictures: like the pictures, the same for every seed."""
     recipe = DetectorRecipe(effort=context.recipe.effort)
-    return read_state(left_by(context, recipe, train_detector, DETECTIONS))[split]
+    return read_state(left_by(context, recipe, train_detector, DETECTIONS, seed=0))[split]
 
 
 def source_pictures(effort: Effort) -> HandPictures:
     """The source domain's training stills with all their labels, which cost nothing."""
     seen, known = pictures(effort, "source", "train"), labels(effort, "source", "train")
-    return HandPictures(seen.rgb, seen.K, known.joints_2d_px, np.ones((len(seen), 21), np.float32), known.joints_m)
+    sure = np.ones((len(seen), 21), np.float32)
+    return HandPictures(seen.rgb, seen.K, known.joints_2d_px, sure, known.joints_m, known.mask)
 
 
 def target_pictures(context: RunContext) -> HandPictures:
@@ -120,12 +129,18 @@ def target_pictures(context: RunContext) -> HandPictures:
 
 
 def batches(context: RunContext, stage: int) -> BatchDrawer:
-    """The batches of a recipe's stage (1 or 2), which see the pictures in different orders."""
-    effort = effort_of(context.profile, context.recipe.effort)
-    sources, shares = [target_pictures(context)], [effort.batch]
-    if context.recipe.source_labels:
-        sources, shares = [*sources, source_pictures(effort)], [effort.batch, effort.batch // 2]
-    return BatchDrawer(sources, shares, effort.image_px, Augmentation(), 10 * context.seed + stage)
+    """The batches of a recipe's stage, each of which sees the pictures in an order of its own."""
+    recipe: S2HandRecipe = context.recipe
+    effort = effort_of(context.profile, recipe.effort)
+    from_source = effort.batch // 4 if recipe.source_labels else 0
+    seed = 10 * context.seed + stage
+    if recipe.keypoints == "none":
+        return BatchDrawer([source_pictures(effort)], [effort.batch], effort.image_px, STRONG, seed)
+    sources, shares = [target_pictures(context)], [effort.batch - from_source]
+    if from_source:
+        sources, shares = [*sources, source_pictures(effort)], [*shares, from_source]
+    # Only pictures with a known mask are cluttered: those of the source domain.
+    return BatchDrawer(sources, shares, effort.image_px, Augmentation(clutter=STRONG.clutter), seed)
 
 
 def speed_of(log: TrainingLog) -> dict[str, Metric]:

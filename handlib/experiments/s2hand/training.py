@@ -1,11 +1,20 @@
 """The work of the trained rows: stage-wise training, scores, and the weights that are left for others."""
 
+from dataclasses import replace
+
 import torch
 
 from handlib.experiments.s2hand.data import labels, pictures
 from handlib.experiments.s2hand.effort import Effort, effort_of
 from handlib.experiments.s2hand.objective import CollapseWatch, S2HandTask, s2hand_objective
-from handlib.experiments.s2hand.recipes import S2HandRecipe, branch_stage, config_of, first_stage, weights_of
+from handlib.experiments.s2hand.recipes import (
+    SOURCE_ONLY,
+    S2HandRecipe,
+    branch_stage,
+    config_of,
+    first_stage,
+    weights_of,
+)
 from handlib.experiments.s2hand.scoring import predict, score_2d, score_3d
 from handlib.experiments.s2hand.supervision import NETWORK, batches, left_by, log_curves, speed_of
 from handlib.models.hourglass import KeypointBranch
@@ -15,7 +24,7 @@ from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Curve, Metric, Outcome
 from handlib.reproduce.state import read_state, write_state
 from handlib.training.collapse import CollapseDetector, CollapseError
-from handlib.training.loop import TrainingLog, TrainSettings, fit_network
+from handlib.training.loop import TrainSettings, fit_network
 
 BRANCH = "branch.safetensors"
 
@@ -56,6 +65,9 @@ def build_task(context: RunContext) -> S2HandTask:
         network = build_network(recipe, effort, context.seed)
         if recipe.stages == 2:
             load_common(network, left_by(context, first_stage(recipe), train_and_score, NETWORK))
+        elif recipe.source_labels and recipe.keypoints != "none":
+            source_only = replace(SOURCE_ONLY, effort=recipe.effort, network=recipe.network)
+            load_common(network, left_by(context, source_only, train_and_score, NETWORK, seed=0))
     if recipe.branches != "3d":
         branch = build_branch(effort, context.seed)
         if recipe.stages == 2:
@@ -83,7 +95,9 @@ def load_common(network: S2HandNetwork, path: object) -> None:
 
 def settings_of(recipe: S2HandRecipe, effort: Effort) -> TrainSettings:
     """The paper's schedule (Sec. 4.2), shorter: halved after each third; the second stage begins at a quarter of the
-    rate, divided by three after each third."""
+    rate, divided by three after each third. What the source domain alone teaches is learnt along a cosine."""
+    if recipe.keypoints == "none":
+        return TrainSettings(effort.source_steps, learning_rate=effort.learning_rate, schedule="cosine")
     if recipe.stages == 2:
         return TrainSettings(effort.second_steps, learning_rate=effort.learning_rate / 4, schedule="thirds")
     return TrainSettings(effort.first_steps, learning_rate=effort.learning_rate, schedule="halves")

@@ -127,6 +127,14 @@ class EfficientNetLite0(nn.Module):
             outputs.append(features)
         return PyramidFeatures(outputs[1], outputs[2], outputs[4], self.head(features))
 
+    def freeze(self, stages: int) -> None:
+        """Keep the filters of the stem and the first ``stages`` as they are; 0 keeps none.
+
+        Their normalisation goes on adapting its statistics to what it sees.
+        """
+        for part in (self.stem, *self.stages[:stages]) if stages else ():
+            part.requires_grad_(False)
+
     @classmethod
     def imagenet(cls) -> "EfficientNetLite0":
         """The encoder with weights trained on ImageNet's labelled photographs (no hand labels among them).

@@ -105,20 +105,24 @@ class RunContext:
         """
         return self.artifacts.path(name)
 
-    def left_by(self, recipe: Recipe, work: Callable[["RunContext"], Outcome], name: str) -> Path:
-        """A file that another run of the same profile and seed leaves behind; that run is done first if need be.
+    def left_by(
+        self, recipe: Recipe, work: Callable[["RunContext"], Outcome], name: str, seed: int | None = None
+    ) -> Path:
+        """A file that another run of the same profile leaves behind; that run is done first if need be.
 
         It is done even if its result is stored, where the file was left on another machine.
 
         Args:
             recipe, work: the other run.
             name: of the file, as that run's work gives it to :meth:`artifact_path`.
+            seed: of the other run; by default the same.
 
         Raises:
             MissingFileError: the other run leaves no such file.
         """
-        run(recipe, self.profile, self.seed, work, needs=(name,), force=False, device=str(self.device))
-        return find_artifact(recipe.chapter, recipe.name, self.profile, self.seed, name)
+        seed = self.seed if seed is None else seed
+        run(recipe, self.profile, seed, work, needs=(name,), force=False, device=str(self.device))
+        return find_artifact(recipe.chapter, recipe.name, self.profile, seed, name)
 
 
 def run(

@@ -21,8 +21,9 @@ from handlib.hand.sampler import PoseSampler
 
 DEPTH_DOMAINS = ("depth-source", "depth-target")
 
-# Fingers up (-y of the camera) and the palm towards the camera (-z): rest -x to camera -y, rest -y to camera -z.
-_UPRIGHT = torch.tensor([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+# Fingers up (-y of the camera) and the palm towards the camera (-z): rest -x to camera -y, rest -y to camera -z; the
+# thumb (rest +z) then lies to the right.
+_UPRIGHT = torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class Nyu(OfficialDataset):
         chosen = range(NYU_VIEWS) if view == "all" else (int(view) - 1,)
         rows = np.concatenate([np.arange(self.num_frames) + k * self.num_frames for k in chosen])
         found = joint_faults(self._joints_m(rows), NYU_K[None], NYU_HW)
-        self.offer(rows, {int(rows[index]): why for index, why in found.items()}, source)
+        self.offer(rows.tolist(), {int(rows[index]): why for index, why in found.items()}, source)
 
     def _write(self, source: Path, out: ArrayWriter) -> None:
         try:
@@ -88,7 +88,7 @@ class Nyu(OfficialDataset):
         if "joint_uvd" not in stored:
             raise BadInputError(f"{source} has no joint_uvd: {self.remedy}")
         uvd = numbers(stored["joint_uvd"], (NYU_VIEWS, -1, 36, 3), f"{source}, joint_uvd,", self.remedy)
-        depth = float(np.nanmedian(uvd[..., 2])) if uvd.size else 0.0
+        depth = float(np.median(uvd[..., 2])) if uvd.size else 0.0
         if not 100 < depth < 3000:
             raise BadInputError(
                 f"{source}: the median depth of joint_uvd is {depth:.4g}, expected millimetres, some 700: {self.remedy}"

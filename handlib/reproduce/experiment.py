@@ -5,7 +5,7 @@ A chapter's module ``handlib/experiments/<chapter>.py`` (or the ``__init__.py`` 
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
@@ -56,9 +56,9 @@ class Experiment:
         """What determines the result of one of its runs."""
         return identify(self.recipe, profile, seed, self.work)
 
-    def run(self, profile: str, seed: int, *, force: bool | None = None) -> Result:
+    def run(self, profile: str, seed: int, *, needs: Iterable[str] = (), force: bool | None = None) -> Result:
         """The result: stored, resumed or computed, as :func:`handlib.reproduce.recipe.run` has it."""
-        return run(self.recipe, profile, seed, self.work, force=force, device=self.device)
+        return run(self.recipe, profile, seed, self.work, needs=needs, force=force, device=self.device)
 
 
 def chapters() -> list[str]:

@@ -79,6 +79,17 @@ def test_any_change_computes_again(monkeypatch, change):
     assert run(recipe, "smoke", 0, toy_work).key != first.key
 
 
+def test_a_result_of_another_version_is_computed_again_and_a_damaged_one_is_an_error(places):
+    path = result_path(places / "cache" / "results", "toy", "toy-line", "smoke", 0)
+    first = run(ToyRecipe(), "smoke", 0, toy_work)
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 1'))
+    assert run(ToyRecipe(), "smoke", 0, toy_work).outcome == first.outcome
+    assert '"schema": 2' in path.read_text()
+    path.write_text("{")
+    with pytest.raises(BadInputError, match="not a readable result"):
+        run(ToyRecipe(), "smoke", 0, toy_work)
+
+
 def test_force_computes_again(monkeypatch):
     run(ToyRecipe(), "smoke", 0, toy_work)
     monkeypatch.setenv("HANDLIB_FORCE", "1")

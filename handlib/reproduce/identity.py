@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handlib.errors import BadInputError
+from handlib.errors import BadInputError, MissingFileError
 from handlib.reproduce.artifacts import ArtifactFolder
 from handlib.reproduce.checkpoints import CheckpointFolder
 from handlib.reproduce.closure import code_digest, code_modules
 from handlib.reproduce.digest import digest_json
 from handlib.reproduce.places import run_folder, store_for
 from handlib.reproduce.profiles import Profile, read_profile
-from handlib.reproduce.results import Outcome, Result, read_result, result_path
+from handlib.reproduce.results import OtherSchemaError, Outcome, Result, read_result, result_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +93,11 @@ class RunIdentity:
         Raises:
             BadInputError: the file is damaged.
         """
-        result = read_result(self.path) if self.path.is_file() else None
-        if result is None or result.key != self.key:
+        try:
+            result = read_result(self.path)
+        except (MissingFileError, OtherSchemaError):
+            return None
+        if result.key != self.key:
             return None
         return result if all(self.artifacts().find(name) for name in needs) else None
 

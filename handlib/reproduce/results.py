@@ -24,6 +24,10 @@ ALIGNMENTS = ("none", "root", "scale-root", "procrustes", "procrustes with refle
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(@[a-z0-9._-]+)?")
 
 
+class OtherSchemaError(BadInputError):
+    """A result that another version of handlib has written."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """One measured number.
@@ -161,7 +165,8 @@ def read_result(path: Path) -> Result:
 
     Raises:
         MissingFileError: there is no such file.
-        BadInputError: it is damaged, edited by hand, or of another schema; the message names it.
+        OtherSchemaError: another version of handlib has written it.
+        BadInputError: it is damaged, or edited by hand; the message names it.
     """
     if not path.is_file():
         raise MissingFileError(f"{path}: no such result: run its recipe")
@@ -172,7 +177,7 @@ def read_result(path: Path) -> Result:
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise BadInputError(f"{path}: not a readable result ({error}): {remedy}") from error
     if content.get("schema") != SCHEMA:
-        raise BadInputError(f"{path}: schema {content.get('schema')!r}, expected {SCHEMA}: {remedy}")
+        raise OtherSchemaError(f"{path}: schema {content.get('schema')!r}, expected {SCHEMA}: {remedy}")
     if digest_json(content) != stated:
         raise BadInputError(f"{path}: its content is not what a run wrote (edited or damaged): {remedy}")
     check_fields(content, str(path), ("schema", *(item.name for item in fields(Result))))

@@ -11,7 +11,7 @@ from handlib.reproduce.experiment import Experiment, chapters, experiments_of
 from handlib.reproduce.identity import RunIdentity
 from handlib.reproduce.ledger_text import format_duration
 from handlib.reproduce.profiles import Profile
-from handlib.reproduce.results import Result, read_result
+from handlib.reproduce.results import OtherSchemaError, Result, read_result
 
 Run = tuple[Experiment, int]
 
@@ -145,6 +145,8 @@ def run_state(experiment: Experiment, profile: Profile, seed: int) -> str:
         if not identity.path.is_file():
             return "not stored"
         result = read_result(identity.path)
+    except OtherSchemaError:
+        return "stored by another version of handlib: to be run again"
     except HandlibError as error:
         return f"not to be had here: {error}"
     made = result.provenance

@@ -5,8 +5,10 @@ Every function fills a folder and returns what it drew, so that a test can compa
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import roma
 import scipy.io
@@ -14,13 +16,28 @@ import torch
 from fixture_hands import RenderedHands, intrinsics, project, render_again, render_hands
 from PIL import Image
 
+from handlib.data.bighand import BIGHAND_K
 from handlib.data.depth_codes import split_bytes
+from handlib.data.dexter_object import DEPTH_K, NO_LABEL_Z_MM, DexterObject
+from handlib.data.ego_dexter import EgoDexter
+from handlib.data.fingertips import FingertipVideos
 from handlib.data.ho3d import DEPTH_STEP_M, OPENGL_TO_OPENCV
 from handlib.data.mano_labels import regress_joints
+from handlib.data.mhp import MHP_DISTORTION, MHP_K
 from handlib.data.stb import STB_K, to_camera
-from handlib.skeleton import JOINT_ORDERS, JointOrder, reorder_joints
+from handlib.skeleton import JOINT_ORDERS, TIPS, JointOrder, reorder_joints
 
 FINGERS_OF_STB = JointOrder("stb fingers", JOINT_ORDERS["stb"].joints[1:], "STB without its palm")
+FINGERS_OF_MHP = JointOrder("mhp fingers", JOINT_ORDERS["mhp"].joints[:-1], "MHP without its palm")
+MHP_NAMES = (
+    *(
+        f"{finger}_{part}"
+        for finger in ("F4", "F3", "F1", "F2", "TH")
+        for part in ("KNU1_A", "KNU1_B", "KNU2_A", "KNU3_A")
+    ),
+    "PALM_POSITION",
+    "PALM_NORMAL",
+)
 HO3D_CAMERA = intrinsics(614.627, 614.101, 320.262, 238.469)
 
 
@@ -158,3 +175,122 @@ def write_stb(root: Path, frames: int = 2) -> dict[str, RenderedHands]:
                         stem = "SK_color" if view == "SK" else view
                         save(folder / f"{stem}_{frame}.png", seen.rgb[frame])
     return drawn
+
+
+def write_mhp(root: Path, frames: int = 2) -> dict[tuple[int, int], RenderedHands]:
+    """MHP: two videos, each seen by two distorting webcams; the world is 10 cm beside the first camera."""
+    drawn = {}
+    for number in (1, 2):
+        first = render_hands(frames, MHP_K.astype(float), (480, 640), seed=40 + number)
+        folder = root / "annotated_frames" / f"data_{number}"
+        for webcam, rotvec in ((1, np.zeros(3)), (2, np.array([0.0, 0.1, 0.0]))):
+            rotation, translation = cv2.Rodrigues(rotvec)[0], np.array([-0.1, 0.0, 0.0]) if webcam == 1 else np.zeros(3)
+            world = first.vertices_m + [0.1, 0.0, 0.0]
+            seen = render_again(first, world @ rotation.T + translation, MHP_K.astype(float), (480, 640))
+            joints = (first.joints_m + [0.1, 0.0, 0.0]) @ rotation.T + translation
+            drawn[number, webcam] = replace(seen, joints_m=joints)
+            for frame in range(frames):
+                save(folder / f"{frame}_webcam_{webcam}.jpg", distort(seen.rgb[frame]))
+            calibration = root / "calibrations" / f"data_{number}" / f"webcam_{webcam}"
+            calibration.mkdir(parents=True)
+            for name, vector in (("rvec", rotvec), ("tvec", 1000 * translation)):
+                (calibration / f"{name}.pkl").write_bytes(pickle.dumps(vector.reshape(3, 1), protocol=2))
+        for frame in range(frames):
+            world = 1000 * (first.joints_m[frame] + [0.1, 0.0, 0.0])
+            palm = (world[0] + world[13]) / 2
+            rows = np.concatenate([reorder_joints(world, "handlib", FINGERS_OF_MHP), palm[None], [[0.0, 0.0, -1.0]]])
+            lines = [f"{name} {x} {y} {z}" for name, (x, y, z) in zip(MHP_NAMES, rows, strict=True)]
+            (folder / f"{frame}_joints.txt").write_text("\n".join(lines) + "\n")
+    return drawn
+
+
+def distort(image: np.ndarray) -> np.ndarray:
+    """What MHP's lens makes of a picture of an ideal camera."""
+    v, u = np.mgrid[:480, :640].astype(np.float32)
+    K = MHP_K.astype(np.float64)
+    ideal = cv2.undistortPoints(np.stack([u, v], -1).reshape(-1, 1, 2), K, MHP_DISTORTION, P=K).reshape(480, 640, 2)
+    return cv2.remap(image, ideal[..., 0], ideal[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def write_bighand(root: Path, frames: int = 2) -> dict[int, RenderedHands]:
+    """BigHand2.2M: two people; the first one's pictures are named by number, the second one's by path."""
+    drawn = {}
+    for subject in (1, 2):
+        hands = drawn[subject] = render_hands(frames, BIGHAND_K.astype(float), (480, 640), seed=50 + subject)
+        lines = []
+        for frame in range(frames):
+            name = f"image_D{frame + 1:08d}.png"
+            save(root / f"Subject_{subject}" / "1 75" / name, np.rint(1000 * hands.depth_m[frame]).astype(np.uint16))
+            numbers = 1000 * reorder_joints(hands.joints_m[frame], "handlib", "bighand").reshape(-1)
+            shown = f"{frame + 1:08d}" if subject == 1 else f"Subject_{subject}\\1 75\\{name}"
+            lines.append("\t".join([shown, *(f"{number:.4f}" for number in numbers)]))
+        path = root / "full_annotation" / f"Subject_{subject}" / "1 75_loc_shift_made_by_qi_20180112_v2.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text("\n".join(lines) + "\n")
+    return drawn
+
+
+def write_dexter_object(root: Path) -> dict[str, RenderedHands]:
+    """Dexter+Object: one video; the thumb of its second frame has no label."""
+    hands, depth_frame = _fingertip_video(root, "Grasp1", DexterObject, 60)
+    tips = depth_frame[:, TIPS]
+    pixels = np.rint(project(tips, DEPTH_K)).astype(int)
+    tips = 1000 * tips * [-1, -1, 1]
+    tips[1, 0], pixels[1, 0] = [NO_LABEL_Z_MM] * 3, 0
+    folder = root / "data" / "Grasp1" / "annotations"
+    folder.mkdir()
+    # The official lines go on after the fingertips, with corners of the object.
+    (folder / "Grasp12D.txt").write_text("".join(_tip_line([*p, (1, 1)]) for p in pixels.tolist()))
+    (folder / "Grasp13D.txt").write_text("".join(_tip_line([*p, (1.0, 1.0, 400.0)]) for p in tips.tolist()))
+    return {"Grasp1": hands}
+
+
+def write_ego_dexter(root: Path) -> dict[str, RenderedHands]:
+    """EgoDexter: one video; the thumb of its second frame has no label."""
+    hands, depth_frame = _fingertip_video(root, "Desk", EgoDexter, 61)
+    tips = 1000 * depth_frame[:, TIPS]
+    pixels = np.rint(project(tips, intrinsics(475.6, 475.6, 311.1, 246.0))).astype(int)
+    tips[1, 0], pixels[1, 0] = 0.0, -1
+    folder = root / "data" / "Desk"
+    (folder / "annotation.txt").write_text("".join(_tip_line(p) for p in pixels.tolist()))
+    (folder / "annotation.txt_3D.txt").write_text("".join(_tip_line(p) for p in tips.tolist()))
+    return {"Desk": hands}
+
+
+def _tip_line(tips: list) -> str:
+    return "".join(", ".join(map(str, tip)) + "; " for tip in tips) + "\n"
+
+
+def _fingertip_video(
+    root: Path, sequence: str, reader: type[FingertipVideos], seed: int
+) -> tuple[RenderedHands, np.ndarray]:
+    """A left hand in the colour camera, and its joints in the depth camera's frame."""
+    hands = render_hands(2, reader.camera.K.astype(float), (480, 640), side="left", seed=seed, distance_m=0.5)
+    for frame, rgb in enumerate(hands.rgb):
+        save(root / "data" / sequence / "color" / f"image_{frame:05d}_color.png", rgb)
+    # The published rotations are rounded: their inverse is not quite their transpose.
+    inverse = np.linalg.inv(reader.camera.rotation)
+    return hands, (hands.joints_m - reader.camera.translation_m) @ inverse.T
+
+
+def write_youtube_hands(root: Path, frames: int = 6) -> RenderedHands:
+    """YouTube-3D-Hands: one film whose first two frames are annotated, with detections that jump once."""
+    hands = render_hands(frames, intrinsics(300.0, 300.0, 79.5, 59.5), (120, 160), seed=70)
+    # Orthographic pixels, which a distant camera would give.
+    focal, middle = 300.0 / hands.joints_m[:, :1, 2:], np.array([79.5, 59.5, 0.0])
+    vertices = hands.vertices_m * focal + middle
+    names = [f"youtube/Ab-c_1/video/frames/{frame}.png" for frame in range(frames)]
+    for name, rgb in zip(names, hands.rgb, strict=True):
+        save(root / name, rgb)
+    images = [{"name": name, "width": 160, "height": 120, "id": 100 + k} for k, name in enumerate(names[:2])]
+    annotations = [
+        {"vertices": vertices[k].tolist(), "is_left": int(k == 1), "image_id": 100 + k, "id": k} for k in range(2)
+    ]
+    for split in ("train", "val", "test"):
+        save_json(root / f"youtube_{split}.json", {"images": images, "annotations": annotations})
+    uv = hands.joints_2d_px.astype(np.float32)
+    # The film is cut before its fourth frame, and the last shows no hand.
+    uv[3:] += [70.0, 0.0]
+    score = np.r_[np.ones(frames - 1), 0].astype(np.float32)
+    np.savez(root / "detections.npz", name=np.array(names), uv=uv, score=score, side=np.array(["right"] * frames))
+    return hands

@@ -28,7 +28,7 @@ HAND_SPAN_M = (0.04, 0.35)
 UNREADABLE_FILE = "unreadable.txt"
 
 
-class OfficialDataset(Sequence[Sample]):
+class OfficialDataset(Sequence):
     """A data set in its official format; subclasses read one data set each.
 
     Attributes:

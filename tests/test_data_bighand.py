@@ -54,14 +54,16 @@ def column(text, value):
     return f"{name}\t{value}\t{rest}"
 
 
+def behind(line):
+    name, *numbers = line.split("\t")
+    return "\t".join([name, *(f"-{x}" if k % 3 == 2 else x for k, x in enumerate(numbers))])
+
+
 BAD = [
     (lambda t: column(t, "nan"), "1 of 4 labels are bad.*image_D00000001: a joint is NaN"),
     (lambda t: column(t, "oops"), "lines from 1 on: no numbers"),
     (lambda t: t.rsplit("\t", 1)[0], "line 2: 62 numbers after the name, expected 63"),
-    (
-        lambda t: "\t".join(x if k % 64 == 0 or "\n" in x else f"{-float(x)}" for k, x in enumerate(t.split("\t"))),
-        "behind",
-    ),
+    (lambda t: "\n".join(map(behind, t.splitlines())), "behind the camera"),
 ]
 
 

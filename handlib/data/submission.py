@@ -27,8 +27,8 @@ _VERTICES = 778
 def write_submission(
     name: str,
     path: str | Path,
-    joints_m: Float[np.ndarray, "samples 21 3"],
-    vertices_m: Float[np.ndarray, "samples vertices 3"],
+    joints_m: Float[np.ndarray, "_samples _joints 3"],
+    vertices_m: Float[np.ndarray, "_samples _vertices 3"],
     *,
     samples: int | None = None,
 ) -> Path:

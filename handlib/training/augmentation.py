@@ -24,6 +24,8 @@ class Augmentation:
         shift: moved by up to this share of the width.
         gain: brightness of each channel changes by up to this share, together and apart in equal parts.
         noise: standard deviation of noise in each pixel, of values in 0..1.
+        contrast: spread of the logarithms of contrast and of gamma, each picture having its own.
+        coarse: share of pictures that are shown at a third to two thirds of their resolution.
         clutter: share of pictures with a known mask that get a random background, and a random pattern on the skin.
         cover: share of the picture, on average, that random patches hide.
     """
@@ -33,6 +35,8 @@ class Augmentation:
     shift: float = 0.04
     gain: float = 0.25
     noise: float = 0.02
+    contrast: float = 0.0
+    coarse: float = 0.0
     clutter: float = 0.0
     cover: float = 0.0
 
@@ -74,12 +78,29 @@ def warp_batch(
 def tint(
     images: Float[Tensor, "batch channels height width"], augmentation: Augmentation, generator: torch.Generator
 ) -> Float[Tensor, "batch channels height width"]:
-    """Change brightness and colour and add noise; values stay in 0..1."""
+    """Change brightness, colour, contrast and sharpness, and add noise; values stay in 0..1."""
     batch, channels = images.shape[:2]
     together, apart = torch.rand(batch, 1, generator=generator), torch.rand(batch, channels, generator=generator)
     gain = 1 + augmentation.gain * (together + apart - 1)
+    images = images * gain.to(images)[..., None, None]
+    if augmentation.contrast:
+        contrast, gamma = torch.exp(augmentation.contrast * torch.randn(2, batch, 1, 1, 1, generator=generator))
+        mean = images.mean((1, 2, 3), keepdim=True)
+        images = ((images - mean) * contrast.to(images) + mean).clamp(1e-4, 1) ** gamma.to(images)
+    if augmentation.coarse:
+        images = coarsen(images, augmentation.coarse, generator)
     noise = torch.randn(images.shape, generator=generator) if augmentation.noise else torch.zeros(1)
-    return (images * gain.to(images)[..., None, None] + augmentation.noise * noise.to(images)).clamp(0, 1)
+    return (images + augmentation.noise * noise.to(images)).clamp(0, 1)
+
+
+def coarsen(
+    images: Float[Tensor, "batch channels height width"], share: float, generator: torch.Generator
+) -> Float[Tensor, "batch channels height width"]:
+    """A share of the pictures as seen at a third to two thirds of their resolution: from afar, or out of focus."""
+    chosen = (torch.rand(len(images), 1, 1, 1, generator=generator) < share).to(images.device)
+    factor = (1 + float(torch.rand((), generator=generator))) / 3
+    small = interpolate(images, scale_factor=factor, mode="bilinear", antialias=True, align_corners=False)
+    return torch.where(chosen, interpolate(small, size=images.shape[2:], mode="bilinear"), images)
 
 
 def clutter(

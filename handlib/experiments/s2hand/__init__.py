@@ -9,6 +9,7 @@ of the rendered source domain and begin with ``s2hand-source-only``; the others 
 from dataclasses import replace
 
 from handlib.experiments.s2hand.baselines import score_baseline, score_derived
+from handlib.experiments.s2hand.lifted import LIFTED_TARGET, PHOTOGRAPHS, LiftingRecipe, train_lifted, train_lifting
 from handlib.experiments.s2hand.recipes import (
     CHAPTER,
     PLAIN_2D,
@@ -58,4 +59,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     *_trained(*(with_source_labels(recipe) for recipe in (*TABLE_4, TRUE_2D))),
     *_trained(MANO_CNN, EQUAL, NO_REGU),
     *_trained(END_TO_END, COLLAPSE, PAPER_NETWORK, with_source_labels(MANO_CNN), seeds=(0,)),
+    Experiment(recipe=LiftingRecipe(), work=train_lifting, seeds=(0,)),
+    Experiment(recipe=PHOTOGRAPHS, work=train_lifted, seeds=(0,)),
+    Experiment(recipe=LIFTED_TARGET, work=train_lifted, seeds=FULL_SEEDS),
 )

@@ -8,7 +8,7 @@ from handlib.experiments.s2hand.data import labels, pictures
 from handlib.experiments.s2hand.effort import Effort, effort_of
 from handlib.experiments.s2hand.recipes import BaselineRecipe, DerivedRecipe, S2HandRecipe
 from handlib.experiments.s2hand.scoring import Answers, predict, score_2d, score_3d
-from handlib.experiments.s2hand.supervision import NETWORK, detections, left_by
+from handlib.experiments.s2hand.supervision import NETWORK, detections
 from handlib.experiments.s2hand.training import (
     BRANCH,
     branch_keypoints,
@@ -79,7 +79,7 @@ def score_derived(context: RunContext) -> Outcome:
     effort = effort_of(context.profile, recipe.of.effort)
     if recipe.look == "2d-branch":
         branch = build_branch(effort, context.seed)
-        branch.load_state_dict(read_state(left_by(context, recipe.of, train_and_score, BRANCH)))
+        branch.load_state_dict(read_state(context.left_by(recipe.of, train_and_score, BRANCH)))
         points = branch_keypoints(branch.eval(), pictures(effort, "target", "train").rgb[: effort.test_stills])
         return Outcome(*score_2d(points, labels(effort, "target", "train"), effort.image_px))
     answers = trained_answers(context, recipe.of, effort)
@@ -90,5 +90,5 @@ def score_derived(context: RunContext) -> Outcome:
 def trained_answers(context: RunContext, recipe: S2HandRecipe, effort: Effort) -> Answers:
     """The test stills as a trained row sees them."""
     network = build_network(recipe, effort, context.seed)
-    network.load_state_dict(read_state(left_by(context, recipe, train_and_score, NETWORK)))
+    network.load_state_dict(read_state(context.left_by(recipe, train_and_score, NETWORK)))
     return predict(network.eval(), pictures(effort, "target", "test"))

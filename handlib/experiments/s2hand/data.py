@@ -24,9 +24,13 @@ def stills_name(effort: Effort, domain: str, split: str) -> StillsName:
 
 def stills_folder(effort: Effort, domain: str, split: str) -> Path:
     """The folder of these stills in the cache, drawn if they are not there: minutes for thousands, once."""
+    return drawn(stills_name(effort, domain, split))
+
+
+def drawn(name: StillsName) -> Path:
+    """The folder of these stills in the cache, drawn if they are not there."""
     # Pictures that older code drew lie in another folder, and are never taken for these.
-    root = cache_folder() / "stills" / code_digest(["handlib.data.stills_cache"])[:12]
-    return draw_stills(stills_name(effort, domain, split), root)
+    return draw_stills(name, cache_folder() / "stills" / code_digest(["handlib.data.stills_cache"])[:12])
 
 
 @cache

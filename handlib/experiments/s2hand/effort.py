@@ -20,6 +20,8 @@ class Effort:
         source_steps: of the network that learns from the source domain alone.
         first_steps, second_steps: of each branch apart, and of both together.
         branch_channels, branch_depth: width and depth of the 2D branch's hourglasses.
+        frozen_stages: how many of the encoder's stages keep ImageNet's filters: the first ones, which see edges and
+            colours, cost half of the time on a CPU and have the least to learn from hands. The paper trains all.
         render_px: side of the renderings that the photometric terms compare.
         learning_rate: of the first stage; the second begins at a quarter of it, as the paper's does.
     """
@@ -35,6 +37,7 @@ class Effort:
     second_steps: int = 150
     branch_channels: int = 32
     branch_depth: int = 3
+    frozen_stages: int = 2
     render_px: int = 48
     learning_rate: float = 1e-3
 

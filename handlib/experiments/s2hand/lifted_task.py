@@ -62,7 +62,6 @@ class LiftedTask(nn.Module):
         hands: int,
         hands_per_step: int,
         seed: int,
-        frozen_stages: int = 2,
         weights: LiftedWeights | None = None,
     ) -> None:
         """Put the parts together.
@@ -72,8 +71,6 @@ class LiftedTask(nn.Module):
             hands: size of the stock of hands without pictures.
             hands_per_step: how many of them a step sees.
             seed: of the stock and of the views.
-            frozen_stages: how many of the encoder's stages keep ImageNet's filters. The first ones, which look for edges
-                and colours, cost half of the time on a CPU and have the least to learn from hands.
             weights: of the terms.
         """
         super().__init__()
@@ -81,8 +78,6 @@ class LiftedTask(nn.Module):
         self.hands_per_step, self.seed = hands_per_step, seed
         model = HandModel.load(network.config.hand)
         self.register_buffer("hands_m", draw_hands(model, hands, seed), persistent=False)
-        for part in (network.encoder.stem, *network.encoder.stages[:frozen_stages]):
-            part.requires_grad_(False)
 
     def forward(self, inputs: dict[str, Tensor] | None, step: int) -> dict[str, Any]:
         """The loss of a step and its parts.
@@ -93,12 +88,10 @@ class LiftedTask(nn.Module):
             step: gives the hands without pictures, and their views.
         """
         terms = self.lifting_terms(step, 224 if inputs is None else inputs["images"].shape[1])
-        found = None
         if inputs is not None:
-            found = self.network(normalise_images(inputs["images"]), inputs["K"])
-            terms |= self.picture_terms(inputs, found)
+            terms |= self.picture_terms(inputs, self.network(normalise_images(inputs["images"]), inputs["K"]))
         total = sum(getattr(self.weights, name) * value for name, value in terms.items())
-        return {"loss": total, "terms": terms, "prediction": found}
+        return {"loss": total, "terms": terms}
 
     def lifting_terms(self, step: int, image_px: int) -> dict[str, Tensor]:
         """Hands without a picture: how far the lifted hand is from the one that was seen."""
@@ -144,13 +137,13 @@ class LiftedTask(nn.Module):
 def lifted_objective(task: nn.Module, batch: Any, step: int) -> StepOutput:
     """The objective of a batch, as :func:`handlib.training.loop.fit_network` asks for it."""
     found = task(vars(batch), step)
-    return StepOutput(found["loss"], found["terms"], found)
+    return StepOutput(found["loss"], found["terms"])
 
 
 def lifting_objective(task: nn.Module, batch: Any, step: int) -> StepOutput:
     """The objective of hands without pictures alone, for the first stage."""
     found = task(None, step)
-    return StepOutput(found["loss"], found["terms"], found)
+    return StepOutput(found["loss"], found["terms"])
 
 
 def _priors(hands: HandPrediction) -> dict[str, Tensor]:

@@ -3,21 +3,16 @@
 The target domain's labels lie in files of their own; "detected" opens none of them but to score the detector.
 """
 
-from functools import partial
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import torch
 
-from handlib.errors import BadInputError, MissingFileError
+from handlib.errors import BadInputError
 from handlib.experiments.s2hand.data import labels, pictures
 from handlib.experiments.s2hand.detector import STRONG, KeypointDetector, detect, detector_objective
 from handlib.experiments.s2hand.effort import Effort, effort_of
 from handlib.experiments.s2hand.recipes import DetectorRecipe, S2HandRecipe
 from handlib.experiments.s2hand.scoring import score_2d
-from handlib.reproduce.artifacts import find_artifact
-from handlib.reproduce.recipe import Recipe, RunContext, run
+from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Curve, Metric, Outcome
 from handlib.reproduce.state import read_state, write_state
 from handlib.training.augmentation import Augmentation
@@ -28,31 +23,11 @@ DETECTIONS = "detections.safetensors"
 NETWORK = "network.safetensors"
 
 
-def left_by(context: RunContext, recipe: Recipe, work: Any, name: str, seed: int | None = None) -> Path:
-    """A file of another run of the same profile, which is done first if it was not done on this machine.
-
-    Args:
-        context: the run that asks.
-        recipe, work: the other run.
-        name: of the file.
-        seed: of the other run; by default the same.
-    """
-    seed = context.seed if seed is None else seed
-    again = partial(run, recipe, context.profile, seed, work, device=context.device.type)
-    again()
-    where = (recipe.chapter, recipe.name, str(context.profile), seed, name)
-    try:
-        return find_artifact(*where)
-    except MissingFileError:
-        # The numbers are stored, the file was left on the machine that computed them.
-        again(force=True)
-        return find_artifact(*where)
-
-
 def train_detector(context: RunContext) -> Outcome:
     """The work of a :class:`DetectorRecipe`: train on the source domain, look at the target domain once."""
     effort = effort_of(context.profile, context.recipe.effort)
     network = KeypointDetector()
+    network.encoder.freeze(effort.frozen_stages)
     drawer = BatchDrawer([source_pictures(effort)], [effort.batch], effort.image_px, STRONG, context.seed)
     settings = TrainSettings(effort.detector_steps, learning_rate=effort.learning_rate, schedule="cosine")
     log = fit_network(context, network, detector_objective, drawer.draw, settings)
@@ -94,7 +69,7 @@ def confidence_metrics(confidence: np.ndarray, error_px: np.ndarray, which: str 
 def detections(context: RunContext, split: str) -> dict[str, np.ndarray]:
     """What the detector says of the target domain's pictures: like the pictures, the same for every seed."""
     recipe = DetectorRecipe(effort=context.recipe.effort)
-    return read_state(left_by(context, recipe, train_detector, DETECTIONS, seed=0))[split]
+    return read_state(context.left_by(recipe, train_detector, DETECTIONS, seed=0))[split]
 
 
 def source_pictures(effort: Effort) -> HandPictures:

@@ -16,7 +16,7 @@ from handlib.experiments.s2hand.recipes import (
     weights_of,
 )
 from handlib.experiments.s2hand.scoring import predict, score_2d, score_3d
-from handlib.experiments.s2hand.supervision import NETWORK, batches, left_by, log_curves, speed_of
+from handlib.experiments.s2hand.supervision import NETWORK, batches, log_curves, speed_of
 from handlib.models.hourglass import KeypointBranch
 from handlib.models.images import normalise_images
 from handlib.models.s2hand import S2HandNetwork
@@ -64,21 +64,23 @@ def build_task(context: RunContext) -> S2HandTask:
     if recipe.branches != "2d":
         network = build_network(recipe, effort, context.seed)
         if recipe.stages == 2:
-            load_common(network, left_by(context, first_stage(recipe), train_and_score, NETWORK))
+            load_common(network, context.left_by(first_stage(recipe), train_and_score, NETWORK))
         elif recipe.source_labels and recipe.keypoints != "none":
             source_only = replace(SOURCE_ONLY, effort=recipe.effort, network=recipe.network)
-            load_common(network, left_by(context, source_only, train_and_score, NETWORK, seed=0))
+            load_common(network, context.left_by(source_only, train_and_score, NETWORK, seed=0))
     if recipe.branches != "3d":
         branch = build_branch(effort, context.seed)
         if recipe.stages == 2:
-            branch.load_state_dict(read_state(left_by(context, branch_stage(recipe), train_and_score, BRANCH)))
+            branch.load_state_dict(read_state(context.left_by(branch_stage(recipe), train_and_score, BRANCH)))
     return S2HandTask(network, branch, weights_of(recipe), render_px=effort.render_px)
 
 
 def build_network(recipe: S2HandRecipe, effort: Effort, seed: int) -> S2HandNetwork:
     """A recipe's 3D branch before its first step; rows of one seed begin alike."""
     torch.manual_seed(seed)
-    return S2HandNetwork(config_of(recipe, effort.image_px))
+    network = S2HandNetwork(config_of(recipe, effort.image_px))
+    network.encoder.freeze(effort.frozen_stages)
+    return network
 
 
 def build_branch(effort: Effort, seed: int) -> KeypointBranch:

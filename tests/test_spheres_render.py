@@ -1,5 +1,8 @@
 """The sphere renderer: against ray marching, its gradients, its window, and what it refuses."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -213,3 +216,15 @@ def test_bad_input_is_refused(change: dict, message: str) -> None:
     good = {"centres_m": torch.zeros(1, 2, 3), "radii_m": torch.ones(1, 2) / 100, "camera": crop_camera(8)}
     with pytest.raises(BadInputError, match=message):
         render_spheres(**(good | change), image_size=8)
+
+
+def test_the_benchmark_draws_the_same_hands_twice() -> None:
+    path = Path(__file__).parents[1] / "benchmarks" / "render_spheres.py"
+    spec = importlib.util.spec_from_file_location("render_spheres_benchmark", path)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    ours, dense = (task() for task in benchmark.make_tasks(batch=2, image_px=24).values())
+    torch.testing.assert_close(ours, dense, rtol=0, atol=1e-6)
+    rows = benchmark.compare(batch=1, image_px=16, repeats=2)
+    assert [row["task"] for row in rows] == ["render_spheres", "dense maps"]
+    assert all(0 < row["forward_ms"] < row["forward_backward_ms"] for row in rows)

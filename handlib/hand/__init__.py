@@ -9,6 +9,7 @@ from handlib.hand.poses import NAMED_POSES, named_pose
 from handlib.hand.sampler import PoseSampler
 from handlib.hand.sequences import sample_sequence
 from handlib.hand.sphere_hand import SphereHand, Spheres
+from handlib.hand.sphere_maps import SphereJointMaps
 
 __all__ = [
     "NAMED_POSES",
@@ -19,6 +20,7 @@ __all__ = [
     "ManoLayer",
     "PoseSampler",
     "SphereHand",
+    "SphereJointMaps",
     "Spheres",
     "mirror_points",
     "mirror_rotvec",

@@ -18,7 +18,7 @@ from handlib.reproduce.places import cache_folder
 
 def stills_name(effort: Effort, domain: str, split: str) -> StillsName:
     """Which stills an effort asks for; the data are the same for every seed, as a photographed data set is."""
-    count = effort.source_stills if domain == "source" else effort.train_stills
+    count = effort.train_stills if domain == "target" else effort.source_stills
     return StillsName(domain, split, effort.test_stills if split == "test" else count, effort.image_px)
 
 
@@ -41,5 +41,5 @@ def pictures(effort: Effort, domain: str, split: str) -> StillPictures:
 
 @cache
 def labels(effort: Effort, domain: str, split: str) -> StillLabels:
-    """The answers: free to use of the source domain; of the target domain for scoring, or by name of the row only."""
+    """The answers: free to use where the hand is the source's; of the target, for scoring or as a row's name says."""
     return read_labels(stills_folder(effort, domain, split))

@@ -1,8 +1,8 @@
-"""The keypoint detector of the experiments: learnt on the source domain, where labels are free; applied to the target.
+"""The keypoint detector of the experiments: learnt from rendered pictures, whose labels are free; applied to the target.
 
-It plays the part that OpenPose plays in the paper. Its mistakes are real ones, of a network that never saw such
-pictures, and so are its confidences: what it learnt of its own error on the source domain, lowered where it contradicts
-itself when the picture is turned, zoomed or tinted.
+It plays the part that OpenPose plays in the paper: it has learnt from 2D labels of other people's hands and has no 3D.
+Its mistakes are real ones, of a network that never saw the target's hand, and so are its confidences: what it learnt of
+its own error, lowered where it contradicts itself when the picture is turned, zoomed or tinted.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from handlib.training.augmentation import Augmentation, draw_affines, tint, warp
 from handlib.training.loop import StepOutput
 
 STRONG = Augmentation(turn_deg=45.0, zoom=0.25, shift=0.06, gain=0.8, noise=0.05, clutter=0.8, cover=0.04)
+MODERATE = Augmentation(turn_deg=30.0, zoom=0.2, shift=0.05, gain=0.4, noise=0.02, cover=0.01)
 # An answer within this distance (px of 224) counts as right when the confidence is learnt; about a finger's width.
 RIGHT_PX = 8.0
 # Answers that scatter this far (px of 224) between views have their confidence divided by e.

@@ -14,7 +14,7 @@ class Effort:
     Attributes:
         image_px: side of the pictures.
         train_stills, test_stills: pictures of the target domain to learn from and to be scored on.
-        source_stills: pictures of the source domain, for the detector and for the variants with source labels.
+        source_stills: rendered pictures of the source domain, and as many of the varied one for the detector.
         batch: pictures in a step; with source labels a quarter of them are the source domain's.
         detector_steps: gradient steps of the keypoint detector.
         source_steps: of the network that learns from the source domain alone.

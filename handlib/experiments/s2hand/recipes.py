@@ -71,9 +71,16 @@ class S2HandRecipe(TargetRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorRecipe(TargetRecipe):
-    """The keypoint detector of :mod:`handlib.experiments.s2hand.detector`, trained on the source domain."""
+    """The keypoint detector of :mod:`handlib.experiments.s2hand.detector`.
+
+    Attributes:
+        domain: whose pictures and 2D labels it learns from. "varied": the source's hand with the target's looks, as
+            OpenPose has learnt from labelled photographs of other people; "source": the plain renderings, with random
+            backgrounds.
+    """
 
     name: str = "s2hand-detector"
+    domain: str = "varied"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import torch
 
 from handlib.errors import BadInputError
 from handlib.experiments.s2hand.data import labels, pictures
-from handlib.experiments.s2hand.detector import STRONG, KeypointDetector, detect, detector_objective
+from handlib.experiments.s2hand.detector import MODERATE, STRONG, KeypointDetector, detect, detector_objective
 from handlib.experiments.s2hand.effort import Effort, effort_of
 from handlib.experiments.s2hand.recipes import DetectorRecipe, S2HandRecipe
 from handlib.experiments.s2hand.scoring import score_2d
@@ -24,11 +24,14 @@ NETWORK = "network.safetensors"
 
 
 def train_detector(context: RunContext) -> Outcome:
-    """The work of a :class:`DetectorRecipe`: train on the source domain, look at the target domain once."""
-    effort = effort_of(context.profile, context.recipe.effort)
+    """The work of a :class:`DetectorRecipe`: train on rendered pictures, look at the target domain once."""
+    effort, domain = effort_of(context.profile, context.recipe.effort), context.recipe.domain
     network = KeypointDetector()
     network.encoder.freeze(effort.frozen_stages)
-    drawer = BatchDrawer([source_pictures(effort)], [effort.batch], effort.image_px, STRONG, context.seed)
+    augmentation = STRONG if domain == "source" else MODERATE
+    drawer = BatchDrawer(
+        [rendered_pictures(effort, domain)], [effort.batch], effort.image_px, augmentation, context.seed
+    )
     settings = TrainSettings(effort.detector_steps, learning_rate=effort.learning_rate, schedule="cosine")
     log = fit_network(context, network, detector_objective, drawer.draw, settings)
     metrics, curves, found = speed_of(log), log_curves(log), {}
@@ -72,11 +75,15 @@ def detections(context: RunContext, split: str) -> dict[str, np.ndarray]:
     return read_state(context.left_by(recipe, train_detector, DETECTIONS, seed=0))[split]
 
 
-def source_pictures(effort: Effort) -> HandPictures:
-    """The source domain's training stills with all their labels, which cost nothing."""
-    seen, known = pictures(effort, "source", "train"), labels(effort, "source", "train")
+def rendered_pictures(effort: Effort, domain: str = "source") -> HandPictures:
+    """Training stills of the source or the varied domain with all their labels, which cost nothing.
+
+    The masks are those of the source domain: behind the hands of the other stand things already.
+    """
+    seen, known = pictures(effort, domain, "train"), labels(effort, domain, "train")
     sure = np.ones((len(seen), 21), np.float32)
-    return HandPictures(seen.rgb, seen.K, known.joints_2d_px, sure, known.joints_m, known.mask)
+    masks = known.mask if domain == "source" else None
+    return HandPictures(seen.rgb, seen.K, known.joints_2d_px, sure, known.joints_m, masks)
 
 
 def target_pictures(context: RunContext) -> HandPictures:
@@ -110,10 +117,10 @@ def batches(context: RunContext, stage: int) -> BatchDrawer:
     from_source = effort.batch // 4 if recipe.source_labels else 0
     seed = 10 * context.seed + stage
     if recipe.keypoints == "none":
-        return BatchDrawer([source_pictures(effort)], [effort.batch], effort.image_px, STRONG, seed)
+        return BatchDrawer([rendered_pictures(effort)], [effort.batch], effort.image_px, STRONG, seed)
     sources, shares = [target_pictures(context)], [effort.batch - from_source]
     if from_source:
-        sources, shares = [*sources, source_pictures(effort)], [*shares, from_source]
+        sources, shares = [*sources, rendered_pictures(effort)], [*shares, from_source]
     # Only pictures with a known mask are cluttered: those of the source domain.
     return BatchDrawer(sources, shares, effort.image_px, Augmentation(clutter=STRONG.clutter), seed)
 

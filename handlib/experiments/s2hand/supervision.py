@@ -30,7 +30,7 @@ def train_detector(context: RunContext) -> Outcome:
     network.encoder.freeze(effort.frozen_stages)
     augmentation = STRONG if domain == "source" else MODERATE
     drawer = BatchDrawer(
-        [rendered_pictures(effort, domain)], [effort.batch], effort.image_px, augmentation, context.seed
+        [source_pictures(effort, domain)], [effort.batch], effort.image_px, augmentation, context.seed
     )
     settings = TrainSettings(effort.detector_steps, learning_rate=effort.learning_rate, schedule="cosine")
     log = fit_network(context, network, detector_objective, drawer.draw, settings)
@@ -75,7 +75,7 @@ def detections(context: RunContext, split: str) -> dict[str, np.ndarray]:
     return read_state(context.left_by(recipe, train_detector, DETECTIONS, seed=0))[split]
 
 
-def rendered_pictures(effort: Effort, domain: str = "source") -> HandPictures:
+def source_pictures(effort: Effort, domain: str = "source") -> HandPictures:
     """Training stills of the source or the varied domain with all their labels, which cost nothing.
 
     The masks are those of the source domain: behind the hands of the other stand things already.
@@ -117,10 +117,10 @@ def batches(context: RunContext, stage: int) -> BatchDrawer:
     from_source = effort.batch // 4 if recipe.source_labels else 0
     seed = 10 * context.seed + stage
     if recipe.keypoints == "none":
-        return BatchDrawer([rendered_pictures(effort)], [effort.batch], effort.image_px, STRONG, seed)
+        return BatchDrawer([source_pictures(effort)], [effort.batch], effort.image_px, STRONG, seed)
     sources, shares = [target_pictures(context)], [effort.batch - from_source]
     if from_source:
-        sources, shares = [*sources, rendered_pictures(effort)], [*shares, from_source]
+        sources, shares = [*sources, source_pictures(effort)], [*shares, from_source]
     # Only pictures with a known mask are cluttered: those of the source domain.
     return BatchDrawer(sources, shares, effort.image_px, Augmentation(clutter=STRONG.clutter), seed)
 

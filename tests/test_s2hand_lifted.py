@@ -8,18 +8,11 @@ import pytest
 import torch
 
 from handlib.data.photo_crops import PhotoCrops
-from handlib.experiments.s2hand.lifted import (
-    LIFTED_TARGET,
-    PHOTOGRAPHS,
-    SMOKE,
-    LiftingRecipe,
-    build_task,
-    train_lifted,
-    train_lifting,
-    training_photographs,
-)
-from handlib.experiments.s2hand.lifted_scoring import aligned_mm, as_metres, score_on_photographs
+from handlib.experiments.s2hand.lifted import LiftedRecipe, train_lifted
 from handlib.experiments.s2hand.lifted_task import lifted_objective
+from handlib.experiments.s2hand.lifting import SMOKE, LiftingRecipe, build_task, train_lifting
+from handlib.experiments.s2hand.photo_scoring import aligned_mm, as_metres, score_on_photographs
+from handlib.experiments.s2hand.photographs import PhotographsRecipe, train_on_photographs, training_photographs
 from handlib.reproduce.recipe import run
 from handlib.training.augmentation import NO_AUGMENTATION
 from handlib.training.batches import BatchDrawer, HandPictures
@@ -49,20 +42,20 @@ def test_lifting_alone_learns_and_leaves_its_weights(store):
 
 
 def test_the_target_variant_runs_from_nothing(store):
-    result = run(LIFTED_TARGET, "smoke", 0, train_lifted)
+    result = run(LiftedRecipe(), "smoke", 0, train_lifted)
     assert result.outcome.metrics["pa_mpjpe"].value > 0
 
 
 def test_photographs_are_reported_as_missing_without_the_data(store, monkeypatch):
     monkeypatch.delenv("HANDLIB_DATA", raising=False)
-    outcome = run(PHOTOGRAPHS, "smoke", 0, train_lifted).outcome
+    outcome = run(PhotographsRecipe(), "smoke", 0, train_on_photographs).outcome
     assert "HANDLIB_DATA" in outcome.not_obtained
 
 
 @pytest.mark.skipif("HANDLIB_DATA" not in os.environ, reason="HANDLIB_DATA is not set")
 def test_photographs_run_where_they_are(store):
-    metrics = run(PHOTOGRAPHS, "smoke", 0, train_lifted).outcome.metrics
-    assert {"photo_pa_detector", "pa_mpjpe"} <= set(metrics)
+    metrics = run(PhotographsRecipe(), "smoke", 0, train_on_photographs).outcome.metrics
+    assert {"photo_pa_detector", "film_pa_mpjpe"} <= set(metrics)
 
 
 def test_the_detectors_own_3d_changes_no_bit_of_a_training_step():
@@ -87,7 +80,7 @@ def test_pictures_without_labels_teach_nothing_of_joints_3d_but_their_own_answer
 
 def test_held_out_photographs_alone_are_scored_and_the_shuffled_score_differs():
     network = build_task(SMOKE, 4, seed=0).network.eval()
-    metrics, _ = score_on_photographs(network, crops())
+    metrics = score_on_photographs(network, crops())
     assert metrics["photos"].value == 2
     with pytest.raises(AssertionError):
         np.testing.assert_allclose(metrics["photo_pa_detector"].value, metrics["photo_pa_detector_shuffled"].value)

@@ -9,7 +9,14 @@ of the rendered source domain and begin with ``s2hand-source-only``; the others 
 from dataclasses import replace
 
 from handlib.experiments.s2hand.baselines import score_baseline, score_derived
-from handlib.experiments.s2hand.lifted import LIFTED_TARGET, PHOTOGRAPHS, LiftingRecipe, train_lifted, train_lifting
+from handlib.experiments.s2hand.lifted import (
+    LiftedRecipe,
+    PhotographsOnTarget,
+    score_photographs_network,
+    train_lifted,
+)
+from handlib.experiments.s2hand.lifting import LiftingRecipe, train_lifting
+from handlib.experiments.s2hand.photographs import PhotographsRecipe, train_on_photographs
 from handlib.experiments.s2hand.recipes import (
     CHAPTER,
     PLAIN_2D,
@@ -60,6 +67,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     *_trained(MANO_CNN, EQUAL, NO_REGU),
     *_trained(END_TO_END, COLLAPSE, PAPER_NETWORK, with_source_labels(MANO_CNN), seeds=(0,)),
     Experiment(recipe=LiftingRecipe(), work=train_lifting, seeds=(0,)),
-    Experiment(recipe=PHOTOGRAPHS, work=train_lifted, seeds=(0,)),
-    Experiment(recipe=LIFTED_TARGET, work=train_lifted, seeds=FULL_SEEDS),
+    Experiment(recipe=PhotographsRecipe(), work=train_on_photographs, seeds=(0,)),
+    Experiment(recipe=PhotographsOnTarget(), work=score_photographs_network, seeds=(0,)),
+    Experiment(recipe=LiftedRecipe(), work=train_lifted, seeds=FULL_SEEDS),
 )

@@ -7,13 +7,11 @@ from handlib.data.stills_cache import (
     StillLabels,
     StillPictures,
     StillsName,
-    draw_stills,
     read_labels,
     read_pictures,
 )
 from handlib.experiments.s2hand.effort import Effort
-from handlib.reproduce.closure import code_digest
-from handlib.reproduce.places import cache_folder
+from handlib.experiments.stills import drawn
 
 
 def stills_name(effort: Effort, domain: str, split: str) -> StillsName:
@@ -25,12 +23,6 @@ def stills_name(effort: Effort, domain: str, split: str) -> StillsName:
 def stills_folder(effort: Effort, domain: str, split: str) -> Path:
     """The folder of these stills in the cache, drawn if they are not there: minutes for thousands, once."""
     return drawn(stills_name(effort, domain, split))
-
-
-def drawn(name: StillsName) -> Path:
-    """The folder of these stills in the cache, drawn if they are not there."""
-    # Pictures that older code drew lie in another folder, and are never taken for these.
-    return draw_stills(name, cache_folder() / "stills" / code_digest(["handlib.data.stills_cache"])[:12])
 
 
 @cache

@@ -4,7 +4,6 @@ The target domain's labels lie in files of their own; "detected" opens none of t
 """
 
 import numpy as np
-import torch
 
 from handlib.errors import BadInputError
 from handlib.experiments.s2hand.data import labels, pictures
@@ -12,12 +11,13 @@ from handlib.experiments.s2hand.detector import MODERATE, STRONG, KeypointDetect
 from handlib.experiments.s2hand.effort import Effort, effort_of
 from handlib.experiments.s2hand.recipes import DetectorRecipe, S2HandRecipe
 from handlib.experiments.s2hand.scoring import score_2d
+from handlib.experiments.training_report import log_curves, speed_of
 from handlib.reproduce.recipe import RunContext
-from handlib.reproduce.results import Curve, Metric, Outcome
+from handlib.reproduce.results import Metric, Outcome
 from handlib.reproduce.state import read_state, write_state
 from handlib.training.augmentation import Augmentation
 from handlib.training.batches import BatchDrawer, HandPictures
-from handlib.training.loop import TrainingLog, TrainSettings, fit_network
+from handlib.training.loop import TrainSettings, fit_network
 
 DETECTIONS = "detections.safetensors"
 NETWORK = "network.safetensors"
@@ -29,9 +29,7 @@ def train_detector(context: RunContext) -> Outcome:
     network = KeypointDetector()
     network.encoder.freeze(effort.frozen_stages)
     augmentation = STRONG if domain == "source" else MODERATE
-    drawer = BatchDrawer(
-        [source_pictures(effort, domain)], [effort.batch], effort.image_px, augmentation, context.seed
-    )
+    drawer = BatchDrawer([source_pictures(effort, domain)], [effort.batch], effort.image_px, augmentation, context.seed)
     settings = TrainSettings(effort.detector_steps, learning_rate=effort.learning_rate, schedule="cosine")
     log = fit_network(context, network, detector_objective, drawer.draw, settings)
     metrics, curves, found = speed_of(log), log_curves(log), {}
@@ -123,20 +121,3 @@ def batches(context: RunContext, stage: int) -> BatchDrawer:
         sources, shares = [*sources, source_pictures(effort)], [*shares, from_source]
     # Only pictures with a known mask are cluttered: those of the source domain.
     return BatchDrawer(sources, shares, effort.image_px, Augmentation(clutter=STRONG.clutter), seed)
-
-
-def speed_of(log: TrainingLog) -> dict[str, Metric]:
-    """How many pictures a second were trained on, and how many in all."""
-    return {
-        "training_images_per_second": Metric(round(log.images_per_second, 2), "1/s"),
-        "training_samples": Metric(log.samples, "1"),
-    }
-
-
-def log_curves(log: TrainingLog) -> dict[str, Curve]:
-    """The loss and its terms against the step."""
-    return {
-        f"training_{name}": Curve(tuple(log.steps), tuple(round(value, 6) for value in values), "step", name)
-        for name, values in log.terms.items()
-        if len(values) == len(log.steps) and bool(torch.isfinite(torch.tensor(values)).all())
-    }

@@ -1,7 +1,7 @@
-"""What the lifted network is worth: on the target domain, on photographs that it has not seen, and on a real film.
+"""What a network is worth on photographs that it has not seen, and on a real film.
 
-Only the target domain has exact 3D answers. On photographs there is the guess of a detector that was trained with 3D
-labels, which is itself wrong by a centimetre; on the film joints are triangulated, up to their unit.
+Neither has exact 3D answers. On photographs there is the guess of a detector that was trained with 3D labels, which is
+itself wrong by a centimetre; on the film joints are triangulated, up to their unit.
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,13 @@ from jaxtyping import Float, UInt8
 from handlib.data.photo_crops import PhotoCrops
 from handlib.data.stereo_video import read_stereo_crops
 from handlib.errors import MissingFileError
-from handlib.experiments.s2hand.data import labels, pictures
-from handlib.experiments.s2hand.effort import Effort
-from handlib.experiments.s2hand.scoring import predict, score_2d, score_3d
 from handlib.metrics.alignment import procrustes_rigid
 from handlib.metrics.errors import point_errors
 from handlib.models.images import normalise_images
 from handlib.models.keypoint_readout import ReadKeypoints
 from handlib.models.s2hand import S2HandNetwork
-from handlib.reproduce.results import Curve, Metric
+from handlib.reproduce.results import Metric
 
-Scores = tuple[dict[str, Metric], dict[str, Curve]]
 HAND_LENGTH_M = 0.09
 """Wrist to middle knuckle of an average hand: gives answers of unknown unit the size of a hand, for millimetres."""
 
@@ -39,16 +35,7 @@ class Seen:
     projected_px: Float[np.ndarray, "pictures 21 2"]
 
 
-def score_on_target(network: S2HandNetwork, effort: Effort) -> Scores:
-    """FreiHAND's protocol on the target domain's test stills."""
-    known = labels(effort, "target", "test")
-    answers = predict(network, pictures(effort, "target", "test"))
-    metrics, curves = score_3d(answers, known)
-    flat = score_2d(answers.joints_2d_px, known, effort.image_px, "test_")
-    return {**metrics, **flat[0]}, {**curves, **flat[1]}
-
-
-def score_on_photographs(network: S2HandNetwork, photos: PhotoCrops) -> Scores:
+def score_on_photographs(network: S2HandNetwork, photos: PhotoCrops) -> dict[str, Metric]:
     """Held-out photographs: distance from the detector's keypoints, and from its own guess in 3D.
 
     ``photo_lifted_pa_detector`` lifts the detected keypoints without looking at the picture: it tells how much of the
@@ -62,7 +49,7 @@ def score_on_photographs(network: S2HandNetwork, photos: PhotoCrops) -> Scores:
         lifted = network.lift(given, image_px).joints.numpy()
     hand_px = (keypoints_px.max(1) - keypoints_px.min(1)).max(1)[:, None]
     off = [np.linalg.norm(points - keypoints_px, axis=-1) / hand_px for points in (seen.read_px, seen.projected_px)]
-    metrics = {
+    return {
         "photo_pa_detector": Metric(aligned_mm(seen.joints_m, joints_m), "mm", "procrustes"),
         "photo_lifted_pa_detector": Metric(aligned_mm(lifted, joints_m), "mm", "procrustes"),
         "photo_pa_detector_shuffled": Metric(aligned_mm(np.roll(seen.joints_m, 1, 0), joints_m), "mm", "procrustes"),
@@ -70,21 +57,20 @@ def score_on_photographs(network: S2HandNetwork, photos: PhotoCrops) -> Scores:
         "photo_projected_2d": Metric(100 * float(off[1].mean()), "% of the hand"),
         "photos": Metric(int(kept.sum()), "1"),
     }
-    return metrics, {}
 
 
-def score_on_films(network: S2HandNetwork, image_px: int, every: int = 3) -> Scores:
+def score_on_film(network: S2HandNetwork, image_px: int, every: int = 3) -> dict[str, Metric]:
     """The stereo film, each view for itself; nothing where it is not at hand."""
     try:
         film = read_stereo_crops(image_px, every)
     except MissingFileError:
-        return {}, {}
+        return {}
     seen, true = see(network, film.rgb), as_metres(film.joints)
     return {
         "film_pa_mpjpe": Metric(aligned_mm(seen.joints_m, true), "mm", "procrustes"),
         "film_pa_mpjpe_shuffled": Metric(aligned_mm(np.roll(seen.joints_m, 40, 0), true), "mm", "procrustes"),
         "film_frames": Metric(len(film), "1"),
-    }, {}
+    }
 
 
 @torch.no_grad()

@@ -26,6 +26,7 @@ from handlib.losses.sphere_priors import (
     bone_lengths_m,
     collision_loss,
     fitting_objective,
+    fitting_terms,
 )
 from handlib.render.spheres import BACKGROUND_M, crop_camera, pixel_rays_m, render_spheres
 
@@ -244,9 +245,33 @@ def test_frames_without_any_surface_give_zero_and_no_gradient() -> None:
     assert not bool(usable_crops(depth).any())
     terms = data_terms(said, sphere_hand().radii_m, depth, usable=usable_crops(depth))
     assert [term.tolist() for term in terms] == [[0.0, 0.0]] * 2
-    assert float(data_to_model_loss(said[:, 0], sphere_hand().radii_m[None], depth[:, 0]).sum()) == 0.0
+    assert data_to_model_loss(said[:, 0], sphere_hand().radii_m[None], depth[:, 0]).tolist() == [0.0, 0.0]
     # Held against an empty map all the same, the model costs what it shows.
     assert data_terms(said, sphere_hand().radii_m, depth)[0].min() > 0
+
+
+def test_all_terms_of_a_network_at_once() -> None:
+    frames, spheres = three_views(2), sphere_hand()
+    views = 1.2 * seen_from_all(hands(2), frames)
+    depth = torch.stack([crops(view) for view in views / 1.2])
+    depth[0, 2] = BACKGROUND_M
+    usable = usable_crops(depth)
+    said = views.clone()
+    said[0, 2] = torch.nan
+    said.requires_grad_()
+    terms = fitting_terms(said, depth, spheres, frames, pose_energy=lambda x: x[:, 0, 2], usable=usable)
+    bones = bone_length_loss(views, spheres.bone_lengths_m, form="released")
+    torch.testing.assert_close(terms.bone_length, torch.stack([bones[0, :2].mean(), bones[1].mean()]))
+    torch.testing.assert_close(terms.vae, torch.stack([views[0, :2, 0, 2].mean(), views[1, :, 0, 2].mean()]))
+    expected = data_terms(said, spheres.radii_m, depth, frames, usable, "released")
+    assert torch.equal(terms.model_to_data, expected[0]) and torch.equal(terms.data_to_model, expected[1])
+    assert torch.equal(terms.multi_view, multi_view_loss(said, frames, usable))
+    (gradient,) = torch.autograd.grad(fitting_objective(terms).sum(), said)
+    assert bool(torch.isfinite(gradient).all()) and float(gradient[1].norm()) > 0
+    alone = fitting_terms(said, depth, spheres, usable=usable)
+    assert alone.multi_view.tolist() == alone.vae.tolist() == [0.0, 0.0]
+    nowhere = fitting_terms(said, depth, spheres, frames, usable=torch.zeros_like(usable))
+    assert fitting_objective(nowhere).tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Losses, one file a family; each function names its paper and equation."""
 
+from handlib.losses.depth_fitting import data_terms, data_to_model_loss, model_to_data_loss, multi_view_loss
 from handlib.losses.keypoints import bone_orientation_loss, geometric_alignment_loss, joint_location_loss, smooth_l1
 from handlib.losses.photometric import mean_colour_loss, photometric_loss, pixel_loss, ssim, ssim_loss
 from handlib.losses.regularisation import (
@@ -22,16 +23,32 @@ from handlib.losses.s2hand import (
     s2hand_terms,
     total_loss,
 )
+from handlib.losses.sphere_priors import (
+    FittingTerms,
+    FittingWeights,
+    bone_length_loss,
+    collision_loss,
+    fitting_objective,
+    fitting_terms,
+)
 from handlib.losses.supervised import joints_3d_loss, parameter_loss, rotation_loss
 
 __all__ = [
     "S2HAND_WEIGHTS",
+    "FittingTerms",
+    "FittingWeights",
     "S2HandWeights",
     "axis_angle_limit_loss",
+    "bone_length_loss",
     "bone_orientation_loss",
     "branch_3d_loss",
+    "collision_loss",
     "consistency_loss",
+    "data_terms",
+    "data_to_model_loss",
     "euler_limit_loss",
+    "fitting_objective",
+    "fitting_terms",
     "geometric_alignment_loss",
     "joint_location_loss",
     "joints_3d_loss",
@@ -39,6 +56,8 @@ __all__ = [
     "laplacian_loss",
     "laplacian_matrix",
     "mean_colour_loss",
+    "model_to_data_loss",
+    "multi_view_loss",
     "parameter_loss",
     "photometric_loss",
     "pixel_loss",

@@ -4,15 +4,17 @@ The pose prior of Eq. 13 is a network of its own, ``handlib.models.pose_vae``. A
 ``form`` as in ``handlib.losses.depth_fitting``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from handlib.hand.sphere_hand import BONE_PAIRS, COLLISION_PAIRS
-from handlib.losses.depth_fitting import MM_PER_M, Form
+from handlib.data.depth_views import CubeFrames
+from handlib.hand.sphere_hand import BONE_PAIRS, COLLISION_PAIRS, SphereHand
+from handlib.losses.depth_fitting import MM_PER_M, Form, data_terms, multi_view_loss
 
 BONE_RANGE = (0.80, 1.05)
 """How far a bone may be from its usual length (released code)."""
@@ -115,6 +117,53 @@ RELEASED_WEIGHTS_PER_FRAME = replace(RELEASED_WEIGHTS, vae=0.75, collision=25.0)
 """What the released weights amount to for the mean over frames: there, collisions are summed over the 25 frames of a
 batch and the prior's divergence over its 75 views, while all else is averaged. (Collisions and bone lengths are also
 computed for the first of the three views only.)"""
+
+
+def fitting_terms(
+    centres_m: Float[Tensor, "batch views 41 3"],
+    depth_m: Float[Tensor, "batch views size size"],
+    spheres: SphereHand,
+    frames: CubeFrames | None = None,
+    *,
+    pose_energy: Callable[[Tensor], Tensor] | None = None,
+    usable: Bool[Tensor, "batch views"] | None = None,
+    form: Form = "released",
+) -> FittingTerms:
+    """All six terms of what a network says of frames of several views.
+
+    Args:
+        centres_m: what it says of each view, in that view's cube.
+        depth_m: the views' crops, metres.
+        spheres: the hand whose radii and bone lengths are meant.
+        frames: where the cubes are; None treats every view by itself (the paper's single view).
+        pose_energy: (hands, 41, 3) to (hands,), such as ``partial(handlib.models.pose_vae.pose_energy, vae)`` of a
+            frozen network; None goes without.
+        usable: views to count (:func:`handlib.losses.depth_fitting.usable_crops`, and calibrated); None takes all. A
+            frame without any costs nothing.
+        form: of the terms.
+
+    Returns:
+        The terms of each frame: the data terms are means over pairs of views, the priors over views.
+    """
+    if usable is None:
+        usable = torch.ones(centres_m.shape[:2], dtype=torch.bool, device=centres_m.device)
+    radii, usual = spheres.radii_m.to(centres_m), spheres.bone_lengths_m.to(centres_m)
+    model_to_data, data_to_model = data_terms(centres_m, radii, depth_m, frames, usable, form)
+    nothing = torch.zeros_like(model_to_data)
+    rows = usable.nonzero()[:, 0]
+    said = centres_m[usable]
+
+    def over_views(term: Tensor) -> Tensor:
+        return nothing.index_add(0, rows, term) / usable.sum(1).clamp(min=1)
+
+    return FittingTerms(
+        model_to_data=model_to_data,
+        data_to_model=data_to_model,
+        multi_view=nothing if frames is None else multi_view_loss(centres_m, frames, usable),
+        vae=nothing if pose_energy is None else over_views(pose_energy(said)),
+        bone_length=over_views(bone_length_loss(said, usual, form=form)),
+        collision=over_views(collision_loss(said, radii, form=form)),
+    )
 
 
 def fitting_objective(

@@ -73,6 +73,17 @@ def test_seeds_give_mean_and_sample_deviation():
     assert cell_of(results[:1]).deviation is None
 
 
+def test_runs_that_knew_more_have_a_column_of_their_own():
+    plain = make_result(metrics={"mpjpe": Metric(20.0, "mm", "procrustes")})
+    more = make_result("s2hand-full@source", metrics={"mpjpe": Metric(10.0, "mm", "procrustes")})
+    table = published()
+    entry = make_ledger([plain, more], [table])[0]
+    assert len(entry.sources) == 2 and entry.sources[0] == LAPTOP
+    assert "labels of the source domain" in entry.sources[1].dataset
+    means = [entry.cells["ours", "mpjpe", source].mean for source in entry.sources]
+    assert means == pytest.approx([2.0, 1.0])
+
+
 def test_columns_of_words_stay_beside_the_row():
     columns = (Column("loss", "E_ori", "text", "neither"), Column("mpjpe", "MPJPE", "cm", "lower"))
     rows = (Row("ours", "Ours", ("yes", "1.18"), recipe="s2hand-full"),)

@@ -19,6 +19,9 @@ from handlib.reproduce.results import Metric, Result, load_results
 # Units in the same group convert into one another by the ratio of their sizes.
 _UNITS = ({"m": 1.0, "cm": 1e-2, "mm": 1e-3}, {"1": 1.0, "%": 1e-2})
 
+VARIANTS = {"source": "with the labels of the source domain"}
+"""Suffixes of recipes (``s2hand-full@source``) that say what else was known, not what was measured on."""
+
 
 @dataclass(frozen=True, order=True)
 class Source:
@@ -191,7 +194,7 @@ def _cells_of(
         metric = metric_for(result, table, row, column)
         if metric is None and result.outcome.not_obtained is None:
             continue
-        dataset = metric.dataset if metric is not None and metric.dataset else result.dataset
+        dataset = measured_on(result, metric)
         if _belongs_elsewhere(dataset, table, row, column):
             continue
         groups.setdefault(Source(dataset, result.profile), []).append((result, metric))
@@ -206,6 +209,16 @@ def _cells_of(
         )
         filled.append((source, cell, [result for result, _ in found]))
     return filled
+
+
+def measured_on(result: Result, metric: Metric | None) -> str:
+    """The data of a number in words, and what else was known where the recipe's suffix is one of :data:`VARIANTS`.
+
+    Runs that knew more must not be averaged with those that did not.
+    """
+    dataset = metric.dataset if metric is not None and metric.dataset else result.dataset
+    variant = VARIANTS.get(result.recipe.partition("@")[2])
+    return f"{dataset}, {variant}" if variant else dataset
 
 
 def _belongs_elsewhere(dataset: str, table: PublishedTable, row: Row, column: Column) -> bool:

@@ -1,7 +1,7 @@
 """The training loop: draw, loss, gradient, step; with checkpoints from which a run goes on to the same bits.
 
-Device, precision and the number of processes are Lightning Fabric's: ``fabric run --devices 4 -m handlib run ...``
-trains the same recipe on four GPUs, each taking its part of every batch.
+Device, precision and the number of processes are Lightning Fabric's: ``fabric run --devices 4 $(which handlib) run
+s2hand`` trains the same recipe on four GPUs, each taking its part of every batch.
 """
 
 import os
@@ -102,8 +102,10 @@ class TrainingLog:
 def make_fabric(device: torch.device, precision: str) -> Fabric:
     """Fabric on one device; under ``fabric run`` its launcher says how many, on how many machines."""
     if os.environ.get("LT_CLI_USED") == "1":
-        return Fabric()
-    return Fabric(accelerator=device.type, devices=1, precision=precision)
+        return Fabric()  # its processes are running already
+    fabric = Fabric(accelerator=device.type, devices=1, precision=precision)
+    fabric.launch()
+    return fabric
 
 
 def fit_network(
@@ -138,7 +140,6 @@ def fit_network(
         )
     learning_rate_factor(settings.schedule, 0, settings.steps)  # an unknown name should fail before the first step
     fabric = make_fabric(context.device, settings.precision)
-    fabric.launch()
     network.to(memory_format=torch.channels_last)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = OPTIMISERS[settings.optimiser](trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)

@@ -1,0 +1,140 @@
+"""What was measured beside what a paper prints: tables of stored results, and what became of the paper's claims.
+
+Every number comes from the results store or from the published tables, and each line says which. A row that nobody has
+run yet says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from handlib.reproduce.claims import load_claims
+from handlib.reproduce.ledger import LedgerTable, Measured, load_comparable, make_ledger
+from handlib.reproduce.ledger_text import format_duration
+from handlib.reproduce.published import PublishedTable, Row, load_published
+from handlib.reproduce.seed_verdicts import judge_by_seed
+from handlib.viz.tables import show_table
+
+
+def measured_table(
+    key: str,
+    *,
+    baselines: Mapping[str, str] | None = None,
+    rows: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    profile: str = "full",
+) -> LedgerTable:
+    """A published table with the stored results of one profile, and further rows of ours.
+
+    Args:
+        key: such as "s2hand/table-4".
+        baselines: label -> name of a recipe that the paper has no row for.
+        rows, columns: keys of those that are wanted; all by default.
+        profile: whose results.
+
+    Raises:
+        BadInputError: no such row or column, or a stored result is damaged.
+    """
+    table = load_published()[key]
+    kept = table.rows if rows is None else tuple(table.row(name) for name in rows)
+    wanted = [column for column in table.columns if column.is_numeric]
+    if columns is not None:
+        wanted = [table.column(name) for name in columns]
+    places = [table.columns.index(column) for column in wanted]
+    kept = tuple(replace(row, values=tuple(row.values[place] for place in places)) for row in kept)
+    ours = tuple(
+        Row(recipe, label, (None,) * len(wanted), recipe=recipe) for label, recipe in (baselines or {}).items()
+    )
+    results = [result for result in load_comparable() if result.profile == profile]
+    return make_ledger(results, [replace(table, columns=tuple(wanted), rows=kept + ours)])[0]
+
+
+def show_measured(entry: LedgerTable, *, caption: str | None = None, digits: int | None = None) -> None:
+    """Show a table line by line: what the paper prints, and under it what was measured here, mean ± deviation of seeds.
+
+    Args:
+        entry: of :func:`measured_table`.
+        caption: above the table; by default the published table's name and caption.
+        digits: of measured numbers; by default those that the paper prints.
+    """
+    table = entry.table
+    lines: list[list[str | None]] = []
+    for row in table.rows:
+        if any(value is not None for value in row.values):
+            lines.append([row.label, f"paper: {row.dataset or ', '.join(table.datasets)}", *row.values])
+        if row.recipe is None:
+            continue
+        sources = [s for s in entry.sources if any((row.key, column.key, s) in entry.cells for column in table.columns)]
+        for source in sources:
+            cells = [entry.cells.get((row.key, column.key, source)) for column in table.columns]
+            count = max(len(cell.values) for cell in cells if cell is not None)
+            where = f"here: {source.dataset}, {count} seed{'' if count == 1 else 's'}"
+            lines.append([row.label, where, *(_text(table, i, cell, digits) for i, cell in enumerate(cells))])
+        if not sources:
+            lines.append([row.label, "here: not run", *[None] * len(table.columns)])
+    heads = ["", "measured on", *(f"{c.label}{'' if c.unit == '1' else f' [{c.unit}]'}" for c in table.columns)]
+    show_table(
+        dict(zip(heads, map(list, zip(*lines, strict=True)), strict=True)),
+        caption=caption or f"{table.name}. {table.caption}",
+    )
+
+
+def show_runs(*entries: LedgerTable, caption: str = "How the numbers came about") -> None:
+    """One line a recipe: profile, seeds, samples seen, duration, device, and whether the code has changed since."""
+    runs = {(run.recipe, run.profile, run.seed): run for entry in entries for run in entry.runs}
+    if not runs:
+        print("No stored run stands behind these tables yet.")
+        return
+    groups: dict[tuple[str, str], list] = {}
+    for (recipe, profile, _), run in sorted(runs.items()):
+        groups.setdefault((recipe, profile), []).append(run)
+    columns: dict[str, list] = {name: [] for name in _RUN_HEADS}
+    for (recipe, profile), group in groups.items():
+        made = [run.provenance for run in group]
+        stale = any(run.is_stale for run in group)
+        values = (
+            recipe,
+            profile,
+            ", ".join(str(run.seed) for run in group),
+            f"{max(p.samples_seen for p in made):,}",
+            format_duration(sum(p.seconds for p in made) / len(made)),
+            "; ".join(sorted({p.device for p in made})),
+            "changed since" if stale else "as it was",
+        )
+        for name, value in zip(_RUN_HEADS, values, strict=True):
+            columns[name].append(value)
+    show_table(columns, caption=caption)
+
+
+def show_claims(ids: Sequence[str], ledger: Mapping[str, LedgerTable], *, caption: str | None = None) -> None:
+    """Show claims of a paper with a verdict for every column of measured numbers, by means and by seeds.
+
+    Args:
+        ids: of the claims, as in ``claims.yml``.
+        ledger: tables of :func:`measured_table` by key; whole ones, since a claim may need any row.
+        caption: above the table.
+    """
+    known = {claim.id: claim for claim in load_claims()}
+    claims = [known[name] for name in ids]
+    tables = {c.table for claim in claims for c in claim.comparisons}
+    sources = list(dict.fromkeys(source for key in tables for source in ledger[key].sources))
+    verdicts = {source.dataset: [judge_by_seed(claim, ledger, source).words for claim in claims] for source in sources}
+    show_table(
+        {
+            "the paper claims": [claim.says for claim in claims],
+            "where": [claim.where for claim in claims],
+            **({f"here: {dataset}": words for dataset, words in verdicts.items()} or {"here": ["not run"] * len(ids)}),
+        },
+        caption=caption or "What became of the paper's claims",
+    )
+
+
+_RUN_HEADS = ("recipe", "profile", "seeds", "samples seen", "a run took", "device", "code")
+
+
+def _text(table: PublishedTable, column: int, cell: Measured | None, digits: int | None) -> str | None:
+    if cell is None or cell.mean is None:
+        return None if cell is None else f"not obtained: {'; '.join(sorted(set(cell.failures)))}"
+    printed = [(row.values[column] or "").partition(".")[2] for row in table.rows]
+    places = digits if digits is not None else max(map(len, printed)) or 2
+    spread = f" ± {cell.deviation:.{places}f}" if cell.deviation is not None else ""
+    return f"{cell.mean:.{places}f}{spread}"

@@ -1,0 +1,73 @@
+"""Measured numbers beside published ones on a page, and claims seed by seed."""
+
+import pytest
+from reproduce_factory import make_result
+
+from handlib import viz
+from handlib.reproduce.claims import load_claims
+from handlib.reproduce.results import Metric, write_result
+from handlib.reproduce.seed_verdicts import judge_by_seed
+
+CLAIM = next(claim for claim in load_claims() if claim.id == "s2hand-bone-orientation-joints")
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """Two rows of S2HAND's Table 4 with three seeds each, of which the third contradicts the others."""
+    monkeypatch.setenv("HANDLIB_RESULTS", str(tmp_path))
+    for recipe, errors in {"s2hand-loc": (16, 18, 14), "s2hand-loc-ori": (12, 13, 15)}.items():
+        for seed, error in enumerate(errors):
+            metrics = {"pa": Metric(error, "mm", "procrustes")}
+            write_result(
+                tmp_path,
+                make_result(recipe, profile="full", seed=seed, metrics=metrics, columns={"mpjpe": "pa"}),
+            )
+    return tmp_path
+
+
+def test_a_table_shows_the_papers_number_ours_and_what_was_not_run(store, capsys):
+    entry = viz.measured_table("s2hand/table-4", columns=["mpjpe"], baselines={"mean hand": "s2hand-mean-hand"})
+    viz.show_measured(entry)
+    shown = capsys.readouterr().out
+    assert "paper: FreiHAND" in shown and ">1.54<" in shown
+    assert "here: open benchmark, 3 seeds" in shown and "1.60 ± 0.20" in shown
+    assert "mean hand" in shown and "here: not run" in shown
+
+
+def test_rows_can_be_chosen(store):
+    entry = viz.measured_table("s2hand/table-4", columns=["mpjpe", "auc_j"], rows=["loc-ori"])
+    assert [row.key for row in entry.table.rows] == ["loc-ori"]
+    assert entry.table.rows[0].values == ("1.24", "0.754")
+
+
+def test_a_claim_is_judged_on_the_means_and_on_each_seed(store):
+    entry = viz.measured_table("s2hand/table-4")
+    verdict = judge_by_seed(CLAIM, {"s2hand/table-4": entry}, entry.sources[0])
+    assert (verdict.on_means, verdict.seeds_for, verdict.seeds) == (True, 2, 3)
+    assert verdict.words == "holds (2 of 3 seeds)"
+
+
+def test_a_shared_row_of_one_seed_stands_in_every_comparison(store):
+    for seed in (1, 2):
+        (store / "s2hand" / "s2hand-loc" / f"full-seed{seed}.json").unlink()
+    entry = viz.measured_table("s2hand/table-4")
+    verdict = judge_by_seed(CLAIM, {"s2hand/table-4": entry}, entry.sources[0])
+    assert (verdict.on_means, verdict.seeds_for, verdict.seeds) == (True, 3, 3)
+
+
+def test_a_claim_without_numbers_is_not_run(store, capsys):
+    entry = viz.measured_table("s2hand/table-4")
+    viz.show_claims(["s2hand-bone-orientation-joints", "s2hand-2d-branch"], {"s2hand/table-4": entry})
+    shown = capsys.readouterr().out
+    assert "holds (2 of 3 seeds)" in shown and "not run" in shown
+    empty = viz.measured_table("s2hand/table-4", profile="laptop")
+    viz.show_claims(["s2hand-2d-branch"], {"s2hand/table-4": empty})
+    assert "not run" in capsys.readouterr().out
+
+
+def test_runs_say_how_they_came_about(store, capsys):
+    viz.show_runs(viz.measured_table("s2hand/table-4"))
+    shown = capsys.readouterr().out
+    assert "s2hand-loc-ori" in shown and "0, 1, 2" in shown
+    viz.show_runs(viz.measured_table("s2hand/table-4", profile="laptop"))
+    assert "No stored run" in capsys.readouterr().out

@@ -51,7 +51,7 @@ _PALM = {  # how far from the wrist to which knuckles, and how far (in knuckle r
 }
 _CLIMB_STEP_M, _CLIMB_STEPS = 0.5e-3, 12
 _SLICE_M = 4e-3  # half the thickness of the slice of skin that counts as beside a sphere
-_TIP_INSET = 0.3  # of the last bone: the fingertip's sphere touches the skin at the tip
+_TIP_INSET = 0.35  # of the last bone: as far out as leaves no gap to the sphere at its joint
 
 SPHERE_NAMES: tuple[str, ...] = (
     *(f"palm_{name}" for name in _PALM),

@@ -26,6 +26,7 @@ _PLACES = {
     "overlay_mesh": "overlay",
     "mesh_before_picture": "overlay",
     "posable_hand": "posable",
+    "draggable_keypoints": "dragging",
     "explore": "controls",
     "Slider": "controls",
     "pose_sliders": "controls",

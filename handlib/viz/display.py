@@ -213,7 +213,8 @@ def notebook_scripts() -> str:
     from plotly.offline import get_plotlyjs
 
     style = (STATIC / "figure.css").read_text()
-    scripts = [get_plotlyjs(), *((STATIC / name).read_text() for name in ("posable_hand.js", "figure.js"))]
+    names = ("posable_hand.js", "draggable_keypoints.js", "figure.js")
+    scripts = [get_plotlyjs(), *((STATIC / name).read_text() for name in names)]
     return f"<style>{style}</style>" + "".join(f"<script>{code}</script>" for code in scripts)
 
 

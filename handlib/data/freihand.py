@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from handlib.data.images import read_image, read_stored_pixels
-from handlib.data.json_stream import stream_json_array
+from handlib.data.json_stream import stream_json_numbers
 from handlib.data.label_cache import ArrayWriter, cached_labels
 from handlib.data.mano_labels import mano_mesh, regress_joints, require_mano
-from handlib.data.official import OfficialDataset, OnBad, check_choice, joint_faults, numbers, project
+from handlib.data.official import OfficialDataset, OnBad, check_choice, joint_faults, project
 from handlib.data.sample import Sample
 from handlib.errors import BadInputError
 from handlib.hand import HandModel
@@ -94,20 +94,14 @@ class FreiHand(OfficialDataset):
 
     def _write(self, files: dict[str, Path], out: ArrayWriter) -> None:
         for kind, path in files.items():
-            for block in stream_json_array(path, remedy=self.remedy):
-                first = out.rows(kind)
-                out.append(kind, self._numbers(block, kind, f"{path}, entries from {first} on,"))
+            for block in stream_json_numbers(path, _SHAPES[kind], remedy=self.remedy):
+                out.append(kind, block)
         lengths = {path.name: out.rows(kind) for kind, path in files.items()}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             told = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise BadInputError(
                 f"{self.root}: the label files have different numbers of entries: {told}: {self.remedy}"
             )
-
-    def _numbers(self, block: list, kind: str, what: str) -> np.ndarray:
-        # MANO's numbers come as a list of one list in the training file.
-        values = [entry[0] if kind == "mano" and len(entry) == 1 else entry for entry in block]
-        return numbers(values, (-1, *_SHAPES[kind]), what, self.remedy)
 
     @property
     def scale_m(self) -> np.ndarray:

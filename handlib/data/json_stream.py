@@ -5,15 +5,20 @@ chunks, cut where an element of the array ends, and only the cut-off piece is pa
 """
 
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from jaxtyping import Float32
 
+from handlib.data.official import numbers
 from handlib.errors import BadInputError, MissingFileError
 
 CHUNK_BYTES = 1 << 23
+_BLANKS = bytes.maketrans(b"[],", b"   ")
+_NOT_NESTING = bytes(set(range(256)) - set(b"[],"))
 # What each character does to the depth of nesting.
 _STEP = np.zeros(256, np.int8)
 _STEP[[ord("["), ord("{")]], _STEP[[ord("]"), ord("}")]] = 1, -1
@@ -37,6 +42,61 @@ def stream_json_array(
         MissingFileError: there is no such file.
         BadInputError: it is cut off, no JSON, or has no such array.
     """
+    for piece in _cut(path, key, remedy, chunk_bytes):
+        if elements := _parse(piece, path, remedy):
+            yield elements
+
+
+def stream_json_numbers(
+    path: Path, shape: tuple[int, ...], *, remedy: str, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[Float32[np.ndarray, "elements *shape"]]:
+    """Yield the elements of a JSON file that is one array of numbers, as float32, some at a time.
+
+    Several times faster than :func:`stream_json_array`, because no Python number is made. A piece whose brackets do not
+    count up to the shape is left to the slow way, which says what is wrong with it.
+
+    Args:
+        path: the file.
+        shape: of each element; a list of one element around it, as FreiHAND has around MANO's numbers, is opened.
+        remedy, chunk_bytes: as there.
+
+    Raises:
+        MissingFileError, BadInputError: as there; or an element that is not of that shape, or no numbers.
+    """
+    first = 0
+    for piece in _cut(path, None, remedy, chunk_bytes):
+        if not piece.strip():
+            continue
+        values = _fast_numbers(piece, shape)
+        if values is None:
+            elements = _parse(piece, path, remedy)
+            opened = [e[0] if isinstance(e, list) and len(e) == 1 and len(shape) == 1 else e for e in elements]
+            values = numbers(opened, (-1, *shape), f"{path}, entries from {first} on,", remedy)
+        first += len(values)
+        yield values
+
+
+def _fast_numbers(piece: bytes, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The numbers of a piece, or None where it is not certain that its nesting is that of the shape."""
+    text = piece.translate(_BLANKS)
+    with warnings.catch_warnings(action="error"):
+        try:
+            flat = np.fromstring(text, np.float64, sep=" ")
+        # What is no number ends the reading with a warning.
+        except (DeprecationWarning, ValueError):
+            return None
+    count, rest = divmod(len(flat), int(np.prod(shape, dtype=np.int64)))
+    # What is left without the numbers must be the brackets and commas of so many elements of that shape.
+    nesting = b""
+    for length in reversed(shape):
+        nesting = b"[" + b",".join([nesting] * length) + b"]"
+    if rest or piece.translate(None, _NOT_NESTING) != b",".join([nesting] * count):
+        return None
+    return flat.astype(np.float32).reshape(count, *shape)
+
+
+def _cut(path: Path, key: str | None, remedy: str, chunk_bytes: int) -> Iterator[bytes]:
+    """The text between the brackets of the array, in pieces of whole elements."""
     if not path.is_file():
         raise MissingFileError(f"no {path}: {remedy}")
     with path.open("rb") as stream:
@@ -50,16 +110,15 @@ def stream_json_array(
             depths = depth + np.cumsum(_STEP[marks], dtype=np.int32)
             ends = np.flatnonzero(depths == 0)
             if len(ends):
-                if last := _parse(buffer[: scanned + int(ends[0])], path, remedy):
-                    yield last
+                yield buffer[: scanned + int(ends[0])]
                 return
             commas = np.flatnonzero((depths == 1) & (marks == ord(",")))
-            if len(commas):
-                cut = scanned + int(commas[-1])
-                yield _parse(buffer[:cut], path, remedy)
-                buffer = buffer[cut + 1 :]
             if len(marks):
                 depth, quotes = int(depths[-1]), int(counts[-1]) % 2
+            if len(commas):
+                cut = scanned + int(commas[-1])
+                yield buffer[:cut]
+                buffer = buffer[cut + 1 :]
             scanned = len(buffer)
             more = stream.read(chunk_bytes)
             if not more:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from handlib.data.label_cache import LabelArrays, cache_folder
 from handlib.data.sample import Sample
@@ -38,7 +38,9 @@ class OfficialDataset(Sequence):
         split: the part that is open.
         on_bad: "raise" or "skip".
         labels: the cached arrays, one row a sample.
+        rows: (samples,) the rows of ``labels`` that are samples of this reader, in its order.
         skipped: name of each sample that was left out -> why.
+        left_out_at_opening: the names among them that are no sample of this reader.
     """
 
     name: ClassVar[str]
@@ -80,7 +82,8 @@ class OfficialDataset(Sequence):
             left = [row for row in left if names[row] not in known]
         if not left:
             raise BadInputError(f"{source}: no usable sample is left of {len(rows)} of {self.name}: {self.remedy}")
-        self.rows: Int[np.ndarray, samples] = np.array(left, np.int64)
+        self.rows = np.array(left, np.int64)
+        self.left_out_at_opening = frozenset(self.skipped)
 
     @abc.abstractmethod
     def sample_name(self, row: int) -> str:
@@ -117,6 +120,10 @@ class OfficialDataset(Sequence):
         except (BadInputError, MissingFileError) as error:
             self.skipped[self.sample_name(int(self.rows[index]))] = str(error)
             return None
+
+    def forget_unreadable(self) -> None:
+        """Offer all pictures again at the next opening: to read them once more, after they were repaired."""
+        (cache_folder(self.root) / self._unreadable_name()).unlink(missing_ok=True)
 
     def remember_unreadable(self) -> None:
         """Keep what ``skipped`` says, so that readers that are opened later leave the same samples out."""

@@ -1,0 +1,44 @@
+"""Write tiny data sets in the formats of the official ones, drawn with the open hand: to see a pipeline run.
+
+They show no real hand and are worth no number. Each lies in a folder of its own, to be given as --root; the hand that
+they were drawn with, in MANO's format, is MANO_RIGHT.npz beside them. The same call writes the same files.
+
+Examples:
+    python data_scripts/make_format_fixtures.py fixtures
+    python data_scripts/make_format_fixtures.py fixtures --only freihand --only stb
+    handlib data check freihand --root fixtures/freihand
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import fixture_formats
+import typer
+from fixture_hands import stand_in_hand
+from tqdm import tqdm
+
+from handlib.errors import BadInputError
+from handlib.hand import write_mano_npz
+
+NAMES = tuple(sorted(name.removeprefix("write_") for name in vars(fixture_formats) if name.startswith("write_")))
+
+
+def main(
+    out: Annotated[Path, typer.Argument(help="the folder to fill")],
+    only: Annotated[list[str] | None, typer.Option(help="some of them; all by default")] = None,
+) -> None:
+    """Write the data sets, each into an empty folder."""
+    for name in tqdm(only or NAMES, desc="writing", unit="set"):
+        if name not in NAMES:
+            raise BadInputError(f"--only {name}: there are {', '.join(NAMES)}")
+        root = out / name
+        if root.is_dir() and any(root.iterdir()):
+            raise BadInputError(f"{root} is not empty: give another folder, or remove it first")
+        root.mkdir(parents=True, exist_ok=True)
+        getattr(fixture_formats, f"write_{name}")(root)
+    write_mano_npz(stand_in_hand().file, out / "MANO_RIGHT.npz")
+    typer.echo(f"{out}: {', '.join(only or NAMES)}, and the hand MANO_RIGHT.npz")
+
+
+if __name__ == "__main__":
+    typer.run(main)

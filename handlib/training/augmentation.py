@@ -115,12 +115,12 @@ def clutter(
     that cannot rely on the background or on smooth skin has to look at shape.
     """
     batch, side = len(images), images.shape[-1]
-    draws = torch.rand(batch, 2, generator=generator)[..., None, None, None].to(images)
-    pattern = 1 + 0.5 * (random_pattern(batch, side, generator).to(images) - 0.5)
-    mixed = images * pattern * masks + random_pattern(batch, side, generator).to(images) * (1 - masks)
-    # A mask that covers the picture is not known: such a picture stays as it is.
-    changed = (draws[:, 0] < augmentation.clutter) & (masks.mean((1, 2, 3), keepdim=True) < 1)
-    images = torch.where(changed, mixed, images)
+    if augmentation.clutter:
+        pattern = 1 + 0.5 * (random_pattern(batch, side, generator).to(images) - 0.5)
+        mixed = images * pattern * masks + random_pattern(batch, side, generator).to(images) * (1 - masks)
+        chosen = torch.rand(batch, 1, 1, 1, generator=generator).to(images) < augmentation.clutter
+        # A mask that covers the picture is not known: such a picture stays as it is.
+        images = torch.where(chosen & (masks.mean((1, 2, 3), keepdim=True) < 1), mixed, images)
     if augmentation.cover:
         cells = (torch.rand(batch, 1, 6, 6, generator=generator) < augmentation.cover).float()
         patches = interpolate(cells, size=(side, side), mode="nearest").to(images)

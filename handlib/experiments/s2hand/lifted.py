@@ -6,7 +6,7 @@ looks on another hand, and none of its pictures.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from handlib.experiments.s2hand.data import labels, pictures
 from handlib.experiments.s2hand.effort import Effort, effort_of
@@ -53,7 +53,8 @@ def train_lifted(context: RunContext) -> Outcome:
     found, seen = detections(context, "train"), pictures(sizes, "target", "train")
     target = HandPictures(seen.rgb, seen.K, found["keypoints_px"], found["confidence"])
     shares = [effort.rendered_batch, effort.real_batch]
-    drawer = BatchDrawer([source_pictures(sizes), target], shares, effort.image_px, AUGMENTATION, context.seed)
+    augmentation = replace(AUGMENTATION, clutter=0.8)  # of the source's pictures: only they have masks
+    drawer = BatchDrawer([source_pictures(sizes), target], shares, effort.image_px, augmentation, context.seed)
     network, log = train_on_pictures(context, effort, drawer)
     metrics, curves = score_on_target(network, sizes)
     return Outcome({**metrics, **speed_of(log)}, {**curves, **log_curves(log)})

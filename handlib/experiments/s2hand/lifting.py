@@ -23,7 +23,7 @@ from handlib.training.loop import TrainingLog, TrainSettings, fit_network
 CHAPTER = "s2hand"
 NETWORK = "network.safetensors"
 AUGMENTATION = Augmentation(
-    turn_deg=60.0, zoom=0.25, shift=0.06, gain=0.6, noise=0.03, contrast=0.2, coarse=0.2, clutter=0.8, cover=0.03
+    turn_deg=60.0, zoom=0.25, shift=0.06, gain=0.6, noise=0.03, contrast=0.2, coarse=0.2, cover=0.03
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from handlib.data.photo_crops import PhotoCrops, read_photo_crops
+from handlib.data.photos import PHOTO_SETS, PhotoSet
 from handlib.data.stills_cache import StillsName, read_labels, read_pictures
 from handlib.errors import MissingFileError
 from handlib.experiments.s2hand.lifting import AUGMENTATION, CHAPTER, LiftedEffort, lifted_effort_of, train_on_pictures
@@ -17,6 +18,7 @@ from handlib.experiments.s2hand.photo_scoring import score_on_film, score_on_pho
 from handlib.experiments.stills import drawn
 from handlib.experiments.training_report import log_curves, speed_of
 from handlib.models.placement import assumed_intrinsics
+from handlib.reproduce.digest import digest_json
 from handlib.reproduce.recipe import Recipe, RunContext
 from handlib.reproduce.results import Outcome
 from handlib.training.batches import BatchDrawer, HandPictures
@@ -30,6 +32,14 @@ class PhotographsRecipe(Recipe):
     name: str = "s2hand-photographs"
     dataset: str = "photographs, detected keypoints"
     lifted: LiftedEffort = LiftedEffort()
+
+    def data_digest(self) -> str:
+        """Digest of the photographs' label files: which there are, and their keypoints; "none" without them."""
+        try:
+            labels = [PhotoSet.open(name).labels for name in PHOTO_SETS]
+        except MissingFileError:
+            return "none"
+        return digest_json([[entry["name"].tolist(), entry["uv"].tolist()] for entry in labels])
 
 
 def train_on_photographs(context: RunContext) -> Outcome:

@@ -27,6 +27,8 @@ _PLACES = {
     "mesh_before_picture": "overlay",
     "posable_hand": "posable",
     "draggable_keypoints": "dragging",
+    "block_diagram": "diagrams",
+    "Block": "diagrams",
     "explore": "controls",
     "Slider": "controls",
     "pose_sliders": "controls",

@@ -33,7 +33,7 @@ REACH_M = np.array([0.10, 0.07, 0.12])
 FOREARM_M = (0.0, 0.05)
 """How much of the forearm is left in the picture, from the wrist joint on."""
 
-FOCAL_PX, SENSOR_PX, WINDOW_PX = 294.0, (240, 320), 144
+FOCAL_PX, SENSOR_PX, WINDOW_PX = 294.0, (240, 320), 128
 WORKSPACE_M = (0.0, 0.0, 0.8)
 _CAMERAS_DEG_M = ((0.0, 0.0, 0.8), (42.0, -8.0, 0.85), (-42.0, 12.0, 0.85))
 

@@ -82,7 +82,7 @@ class Nyu(OfficialDataset):
     def _write(self, source: Path, out: ArrayWriter) -> None:
         try:
             stored = scipy.io.loadmat(source, variable_names=["joint_uvd"])
-        # A damaged file gives almost any error; one of MATLAB 7.3 says so by NotImplementedError.
+        # A damaged file gives almost any error, and so does one of MATLAB 7.3, which is HDF5.
         except Exception as error:
             raise BadInputError(f"{source} is no MATLAB file that can be read ({error}): {self.remedy}") from error
         if "joint_uvd" not in stored:

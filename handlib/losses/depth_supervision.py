@@ -1,7 +1,7 @@
 """Supervision of the depth network on synthetic pictures, in the two ways of Wan et al. (CVPR 2019), Section 3.3.
 
 Either the 3D positions are compared, after the read-out; or the maps are, before it. The paper found both alike and
-took the second. Lengths are compared in units of :data:`~handlib.data.depth_cube.DEPTH_UNIT_M`.
+took the second. Lengths are compared in millimetres.
 """
 
 import torch
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handlib.data.depth_cube import DEPTH_UNIT_M, pixel_grid
+from handlib.losses.depth_fitting import MM_PER_M
 from handlib.render.spheres import crop_camera
 
 HEATMAP_SIGMA_PX = 2.5
@@ -16,6 +17,7 @@ HEATMAP_SIGMA_PX = 2.5
 
 HEATMAP_FLOOR = 0.02
 HEATMAP_WEIGHT, DEPTH_WEIGHT = 1e3, 0.1
+"""Released weights: of squared heatmap values, and of squared millimetres."""
 
 
 def heatmap_target(
@@ -45,13 +47,12 @@ def map_loss(
 ) -> Float[Tensor, ""]:
     """Supervision of the maps: mean squared distances from the targets of Eq. 3, with the released weights."""
     target = heatmap_target(centres_m, heatmaps.shape[-1])
-    depth_target = latent_depth_target(centres_m, target)
-    heatmap_term = (heatmaps - target).square().mean()
-    return heatmap_weight * heatmap_term + depth_weight * (latent_depth - depth_target).square().mean()
+    depth_mm = MM_PER_M * DEPTH_UNIT_M * (latent_depth - latent_depth_target(centres_m, target))
+    return heatmap_weight * (heatmaps - target).square().mean() + depth_weight * depth_mm.square().mean()
 
 
 def position_loss(
     centres_m: Float[Tensor, "batch points 3"], true_centres_m: Float[Tensor, "batch points 3"]
 ) -> Float[Tensor, ""]:
-    """Supervision of the positions: the mean squared difference of coordinates, in units of ``DEPTH_UNIT_M``."""
-    return ((centres_m - true_centres_m) / DEPTH_UNIT_M).square().mean()
+    """Supervision of the positions: the mean squared difference of coordinates, mm^2."""
+    return (MM_PER_M * (centres_m - true_centres_m)).square().mean()

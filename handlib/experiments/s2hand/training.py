@@ -23,10 +23,11 @@ from handlib.models.s2hand import S2HandNetwork
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Curve, Metric, Outcome
 from handlib.reproduce.state import read_state, write_state
-from handlib.training.collapse import CollapseDetector, CollapseError
+from handlib.training.collapse import CollapseDetector, CollapseError, CollapseSettings
 from handlib.training.loop import TrainSettings, fit_network
 
 BRANCH = "branch.safetensors"
+_LONGEST_GRACE = 1000
 
 
 def train_and_score(context: RunContext) -> Outcome:
@@ -38,9 +39,12 @@ def train_and_score(context: RunContext) -> Outcome:
     effort = effort_of(context.profile, recipe.effort)
     task = build_task(context)
     drawer = batches(context, recipe.stages)
-    watch = None if task.network is None else CollapseWatch(CollapseDetector(), effort.image_px)
+    settings = settings_of(recipe, effort)
+    # Before it has learnt anything, a network sees one hand in every picture, too: the first half is not judged.
+    detector = CollapseDetector(CollapseSettings(grace=min(settings.steps // 2, _LONGEST_GRACE)))
+    watch = None if task.network is None else CollapseWatch(detector, effort.image_px)
     try:
-        log = fit_network(context, task, s2hand_objective, drawer.draw, settings_of(recipe, effort), watch)
+        log = fit_network(context, task, s2hand_objective, drawer.draw, settings, watch)
         collapse = {}
     except CollapseError as error:
         log, task = error.log, task.eval()

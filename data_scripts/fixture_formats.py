@@ -24,7 +24,7 @@ from handlib.data.fingertips import FingertipVideos
 from handlib.data.ho3d import DEPTH_STEP_M, OPENGL_TO_OPENCV
 from handlib.data.mano_labels import regress_joints
 from handlib.data.mhp import MHP_DISTORTION, MHP_K
-from handlib.data.stb import STB_K, to_camera
+from handlib.data.stb import SEQUENCES, STB_K, to_camera
 from handlib.skeleton import JOINT_ORDERS, TIPS, JointOrder, reorder_joints
 
 FINGERS_OF_STB = JointOrder("stb fingers", JOINT_ORDERS["stb"].joints[1:], "STB without its palm")
@@ -149,10 +149,11 @@ def ho3d_meta(hands: RenderedHands, index: int, split: str) -> dict[str, object]
     }
 
 
-def write_stb(root: Path, frames: int = 2) -> dict[str, RenderedHands]:
-    """STB: four videos of a left hand by both cameras; the joints of its files are ours with a palm for a wrist."""
+def write_stb(root: Path) -> dict[str, RenderedHands]:
+    """STB: its videos of a left hand by both cameras; the joints of its files are ours with a palm for a wrist."""
     drawn = {}
-    for seed, sequence in enumerate(("B1Counting", "B1Random", "B2Counting", "B2Random")):
+    for seed, sequence in enumerate(SEQUENCES):
+        frames = 2 if sequence[:2] in ("B1", "B2") else 1
         for pair in ("BB", "SK"):
             views = {"BB": ("BB_left", "BB_right"), "SK": ("SK_depth", "SK")}[pair]
             drawn[f"{sequence}-{pair}"] = hands = render_hands(
@@ -163,9 +164,12 @@ def write_stb(root: Path, frames: int = 2) -> dict[str, RenderedHands]:
             path = root / "labels" / f"{sequence}_{pair}.mat"
             path.parent.mkdir(parents=True, exist_ok=True)
             scipy.io.savemat(path, {"handPara": 1000 * stored.transpose(2, 1, 0)})
-            # All cameras' pictures of one video are enough.
-            for view in views if sequence == "B1Counting" else views[:1] if pair == "BB" else ():
-                seen = render_again(hands, to_camera(hands.vertices_m, view), STB_K[view].astype(float), (480, 640))
+            for view in views:
+                if view in ("BB_right", "SK_depth") and sequence != "B1Counting":
+                    continue  # one video by the two other cameras is enough
+                seen = hands
+                if view != views[0]:
+                    seen = render_again(hands, to_camera(hands.vertices_m, view), STB_K[view].astype(float), (480, 640))
                 for frame in range(frames):
                     folder = root / "images" / sequence
                     if view == "SK_depth":
@@ -231,30 +235,34 @@ def write_bighand(root: Path, frames: int = 2) -> dict[int, RenderedHands]:
 
 
 def write_dexter_object(root: Path) -> dict[str, RenderedHands]:
-    """Dexter+Object: one video; the thumb of its second frame has no label."""
-    hands, depth_frame = _fingertip_video(root, "Grasp1", DexterObject, 60)
-    tips = depth_frame[:, TIPS]
-    pixels = np.rint(project(tips, DEPTH_K)).astype(int)
-    tips = 1000 * tips * [-1, -1, 1]
-    tips[1, 0], pixels[1, 0] = [NO_LABEL_Z_MM] * 3, 0
-    folder = root / "data" / "Grasp1" / "annotations"
-    folder.mkdir()
-    # The official lines go on after the fingertips, with corners of the object.
-    (folder / "Grasp12D.txt").write_text("".join(_tip_line([*p, (1, 1)]) for p in pixels.tolist()))
-    (folder / "Grasp13D.txt").write_text("".join(_tip_line([*p, (1.0, 1.0, 400.0)]) for p in tips.tolist()))
-    return {"Grasp1": hands}
+    """Dexter+Object: two frames of each video; the thumb of the second has no label."""
+    drawn = {}
+    for seed, sequence in enumerate(DexterObject.sequence_names, 60):
+        drawn[sequence], joints = _fingertip_video(root, sequence, DexterObject, seed)
+        tips = joints[:, TIPS]
+        pixels = np.rint(project(tips, DEPTH_K)).astype(int)
+        tips = 1000 * tips * [-1, -1, 1]
+        tips[1, 0], pixels[1, 0] = [NO_LABEL_Z_MM] * 3, 0
+        folder = root / "data" / sequence / "annotations"
+        folder.mkdir()
+        # The official lines go on after the fingertips, with corners of the object.
+        (folder / f"{sequence}2D.txt").write_text("".join(_tip_line([*p, (1, 1)]) for p in pixels.tolist()))
+        (folder / f"{sequence}3D.txt").write_text("".join(_tip_line([*p, (1.0, 1.0, 400.0)]) for p in tips.tolist()))
+    return drawn
 
 
 def write_ego_dexter(root: Path) -> dict[str, RenderedHands]:
-    """EgoDexter: one video; the thumb of its second frame has no label."""
-    hands, depth_frame = _fingertip_video(root, "Desk", EgoDexter, 61)
-    tips = 1000 * depth_frame[:, TIPS]
-    pixels = np.rint(project(tips, intrinsics(475.6, 475.6, 311.1, 246.0))).astype(int)
-    tips[1, 0], pixels[1, 0] = 0.0, -1
-    folder = root / "data" / "Desk"
-    (folder / "annotation.txt").write_text("".join(_tip_line(p) for p in pixels.tolist()))
-    (folder / "annotation.txt_3D.txt").write_text("".join(_tip_line(p) for p in tips.tolist()))
-    return {"Desk": hands}
+    """EgoDexter: two frames of each video; the thumb of the second has no label."""
+    drawn = {}
+    for seed, sequence in enumerate(EgoDexter.sequence_names, 70):
+        drawn[sequence], joints = _fingertip_video(root, sequence, EgoDexter, seed)
+        tips = 1000 * joints[:, TIPS]
+        pixels = np.rint(project(tips, intrinsics(475.6, 475.6, 311.1, 246.0))).astype(int)
+        tips[1, 0], pixels[1, 0] = 0.0, -1
+        folder = root / "data" / sequence
+        (folder / "annotation.txt").write_text("".join(_tip_line(p) for p in pixels.tolist()))
+        (folder / "annotation.txt_3D.txt").write_text("".join(_tip_line(p) for p in tips.tolist()))
+    return drawn
 
 
 def _tip_line(tips: list) -> str:

@@ -1,4 +1,4 @@
-"""The keypoint detector of the experiments: learnt from rendered pictures, whose labels are free; applied to the target.
+"""The keypoint detector of the experiments: learnt from rendered pictures, whose labels are free; used on the target.
 
 It plays the part that OpenPose plays in the paper: it has learnt from 2D labels of other people's hands and has no 3D.
 Its mistakes are real ones, of a network that never saw the target's hand, and so are its confidences: what it learnt of

@@ -31,7 +31,7 @@ class Effort:
     test_stills: int = 1000
     source_stills: int = 8000
     batch: int = 32
-    detector_steps: int = 900
+    detector_steps: int = 3000
     source_steps: int = 900
     first_steps: int = 300
     second_steps: int = 150

@@ -53,6 +53,8 @@ class S2HandRecipe(TargetRecipe):
         stages: 2: each branch alone first, without E_photo; then all together. 1: the first alone. 0: all together from
             the first step on, which may collapse.
         network: "ours" or "paper": how rotation and place are coded, see :class:`handlib.models.s2hand.S2HandConfig`.
+        encoder: where the 3D branch begins: with ImageNet's weights, as in the paper, or with those of the "detector",
+            which has learnt in 2D what hands look like, and saves most of the paper's 7 million samples.
     """
 
     keypoints: str = "detected"
@@ -67,6 +69,7 @@ class S2HandRecipe(TargetRecipe):
     photometric_factor: float = 1.0
     stages: int = 2
     network: str = "ours"
+    encoder: str = "detector"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +113,9 @@ class DerivedRecipe(TargetRecipe):
     look: str
 
 
-SOURCE_ONLY = S2HandRecipe(name="s2hand-source-only", keypoints="none", source_labels=True, stages=1)
+SOURCE_ONLY = S2HandRecipe(
+    name="s2hand-source-only", keypoints="none", source_labels=True, stages=1, encoder="imagenet"
+)
 PLAIN_3D = S2HandRecipe(name="s2hand-3d-branch", stages=1)
 PLAIN_2D = S2HandRecipe(name="s2hand-2d-branch", stages=1, branches="2d")
 

@@ -9,6 +9,7 @@ from handlib.experiments.s2hand.effort import Effort, effort_of
 from handlib.experiments.s2hand.objective import CollapseWatch, S2HandTask, s2hand_objective
 from handlib.experiments.s2hand.recipes import (
     SOURCE_ONLY,
+    DetectorRecipe,
     S2HandRecipe,
     branch_stage,
     config_of,
@@ -16,7 +17,7 @@ from handlib.experiments.s2hand.recipes import (
     weights_of,
 )
 from handlib.experiments.s2hand.scoring import predict, score_2d, score_3d
-from handlib.experiments.s2hand.supervision import NETWORK, batches, log_curves, speed_of
+from handlib.experiments.s2hand.supervision import NETWORK, batches, log_curves, speed_of, train_detector
 from handlib.models.hourglass import KeypointBranch
 from handlib.models.images import normalise_images
 from handlib.models.s2hand import S2HandNetwork
@@ -72,11 +73,20 @@ def build_task(context: RunContext) -> S2HandTask:
         elif recipe.source_labels and recipe.keypoints != "none":
             source_only = replace(SOURCE_ONLY, effort=recipe.effort, network=recipe.network)
             load_common(network, context.left_by(source_only, train_and_score, NETWORK, seed=0))
+        elif recipe.encoder == "detector":
+            network.encoder.load_state_dict(detector_encoder(context))
     if recipe.branches != "3d":
         branch = build_branch(effort, context.seed)
         if recipe.stages == 2:
             branch.load_state_dict(read_state(context.left_by(branch_stage(recipe), train_and_score, BRANCH)))
     return S2HandTask(network, branch, weights_of(recipe), render_px=effort.render_px)
+
+
+def detector_encoder(context: RunContext) -> dict[str, torch.Tensor]:
+    """Weights of the encoder of the keypoint detector, which is the same for every seed."""
+    recipe = DetectorRecipe(effort=context.recipe.effort)
+    state = read_state(context.left_by(recipe, train_detector, NETWORK, seed=0))
+    return {name.removeprefix("encoder."): value for name, value in state.items() if name.startswith("encoder.")}
 
 
 def build_network(recipe: S2HandRecipe, effort: Effort, seed: int) -> S2HandNetwork:

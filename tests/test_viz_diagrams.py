@@ -18,7 +18,7 @@ def test_a_diagram_shows_its_boxes_in_both_inks():
 
 def test_arrows_end_at_the_edges_of_boxes():
     left, right = Block(0, 0, "a"), Block(2, 0, "b")
-    assert _edge(left, right) == pytest.approx((0.39, 0.0)) and _edge(right, left) == pytest.approx((1.61, 0.0))
+    assert _edge(left, right) == pytest.approx((0.44, 0.0)) and _edge(right, left) == pytest.approx((1.56, 0.0))
 
 
 def test_an_arrow_to_nowhere_is_refused():

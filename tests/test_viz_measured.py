@@ -4,6 +4,8 @@ import pytest
 from reproduce_factory import make_result
 
 from handlib import viz
+from handlib.errors import BadInputError
+from handlib.experiments.s2hand.stored import flat_and_deep, mean_and_spread, mean_of, stored_runs
 from handlib.reproduce.claims import load_claims
 from handlib.reproduce.results import Metric, write_result
 from handlib.reproduce.seed_verdicts import judge_by_seed
@@ -71,3 +73,32 @@ def test_runs_say_how_they_came_about(store, capsys):
     assert "s2hand-loc-ori" in shown and "0, 1, 2" in shown
     viz.show_runs(viz.measured_table("s2hand/table-4", profile="laptop"))
     assert "No stored run" in capsys.readouterr().out
+
+
+def test_dots_of_rows_and_of_groups(store):
+    entry = viz.measured_table("s2hand/table-4", columns=["mpjpe"])
+    figure = viz.row_dots_figure(entry, "mpjpe", {"open benchmark": "ours"})
+    assert figure.data[0].name == "ours" and sorted(figure.data[0].x) == pytest.approx([1.2, 1.3, 1.4, 1.5, 1.6, 1.8])
+    with pytest.raises(BadInputError, match="nothing is measured"):
+        viz.row_dots_figure(viz.measured_table("s2hand/table-4", profile="laptop"), "mpjpe")
+    groups = {"a": {"one": (1.0, 2.0)}, "b": {"two": (3.0, 1.0)}}
+    figure = viz.dot_figure(groups, x_label="x", y_label="y", level=("mean", 1.5))
+    assert [trace.name for trace in figure.data] == ["a", "b", "mean"] and list(figure.data[2].y) == [1.5, 1.5]
+    with pytest.raises(BadInputError, match="no dot"):
+        viz.dot_figure({"a": {}}, x_label="x", y_label="y")
+
+
+def test_the_chapters_runs_are_told_apart_by_what_they_knew(store):
+    metrics = {"test_mpjpe_2d": Metric(9.0, "px"), "pa_mpjpe": Metric(20.0, "mm", "procrustes")}
+    for recipe in ("s2hand-full", "s2hand-full@source", "s2hand-true-2d", "s2hand-untrained"):
+        write_result(store, make_result(recipe, profile="full", metrics=metrics))
+    runs = stored_runs()
+    found = flat_and_deep(runs)
+    assert {kind: list(dots) for kind, dots in found.items()} == {
+        "detected keypoints alone": ["s2hand-full, seed 0"],
+        "true 2D, or target 3D": ["s2hand-true-2d, seed 0"],
+        "with source labels": ["s2hand-full@source, seed 0"],
+    }
+    assert mean_of(runs, "s2hand-full", "pa_mpjpe") == 20.0 and mean_of(runs, "s2hand-none", "pa_mpjpe") is None
+    assert mean_and_spread(runs, "s2hand-loc", "pa") == "16.0 ± 2.0"
+    assert mean_and_spread(runs, "s2hand-full", "pa_mpjpe") == "20.0"

@@ -27,6 +27,8 @@ _PLACES = {
     "mesh_before_picture": "overlay",
     "posable_hand": "posable",
     "draggable_keypoints": "dragging",
+    "dot_figure": "dots",
+    "row_dots_figure": "dots",
     "block_diagram": "diagrams",
     "Block": "diagrams",
     "explore": "controls",

@@ -52,7 +52,7 @@ def block_diagram(
     if unknown or not blocks:
         raise BadInputError(f"arrows name {sorted(unknown)}, the boxes are {sorted(blocks)}; name boxes that are there")
     right, low = (max(getattr(block, axis) for block in blocks.values()) for axis in ("x", "y"))
-    figure = MatplotlibFigure(figsize=(width, width * 0.42 * (low + 1) / (right + 1)))
+    figure = MatplotlibFigure(figsize=(width, width * 0.5 * (low + 1) / (right + 1)))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(-0.55, right + 0.55), ylim=(low + 0.55, -0.55))
     axes.axis("off")
@@ -62,11 +62,11 @@ def block_diagram(
         edge = "black" if block.colour is None else COLOURS[block.colour]
         axes.add_patch(
             FancyBboxPatch(
-                (block.x - 0.38, block.y - 0.33), 0.76, 0.66, boxstyle="round,pad=0,rounding_size=0.06",
+                (block.x - 0.43, block.y - 0.33), 0.86, 0.66, boxstyle="round,pad=0,rounding_size=0.06",
                 facecolor=face, edgecolor=edge, linewidth=1.3,
             )
         )  # fmt: skip
-        axes.text(block.x, block.y, block.text, ha="center", va="center", fontsize=points / 11, color="black")
+        axes.text(block.x, block.y, block.text, ha="center", va="center", fontsize=points / 9.6, color="black")
     for arrow in (*arrows, *dashed):
         start, end = (blocks[name] for name in arrow)
         style = {"arrowstyle": "->", "color": "black", "linewidth": 1.2, "shrinkA": 1, "shrinkB": 1}
@@ -79,5 +79,5 @@ def block_diagram(
 def _edge(block: Block, towards: Block) -> tuple[float, float]:
     """Where the line from a box's middle to another's leaves the box."""
     dx, dy = towards.x - block.x, towards.y - block.y
-    reach = min(0.39 / abs(dx) if dx else 99.0, 0.34 / abs(dy) if dy else 99.0)
+    reach = min(0.44 / abs(dx) if dx else 99.0, 0.34 / abs(dy) if dy else 99.0)
     return block.x + reach * dx, block.y + reach * dy

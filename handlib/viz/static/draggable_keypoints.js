@@ -8,7 +8,7 @@
 
   const NS = "http://www.w3.org/2000/svg";
   const SHORTEST_BONE_PX = 1e-4;
-  const ARROW = 900; // pixels of the picture for a pull of one
+  const ARROW = 600, LONGEST_ARROW = 26; // px of 224: for a pull of one, and at most
 
   // Terms of Eq. 3 to 5 and the gradient of the sum, at points in px of the picture.
   function evaluate(points, data) {
@@ -83,7 +83,9 @@
       points.forEach((point, i) => {
         dots[i].setAttribute("cx", point[0]);
         dots[i].setAttribute("cy", point[1]);
-        put(arrows[i], point, point.map((x, k) => x - ARROW * unit * 0.3 * found.gradient[i][k]));
+        const pull = Math.hypot(...found.gradient[i]) * ARROW;
+        const length = pull > 0 ? (LONGEST_ARROW * Math.tanh(pull / LONGEST_ARROW)) / pull : 0;
+        put(arrows[i], point, point.map((x, k) => x - ARROW * unit * length * found.gradient[i][k]));
       });
       const parts = { location: found.location, orientation: data.weight * found.orientation, sum: found.sum };
       for (const [key, value] of Object.entries(parts)) {

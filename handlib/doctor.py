@@ -78,7 +78,7 @@ OPTIONAL = {
     "pytorch3d": ("Optional packages", "a third renderer: conda env create -f environment.yml (not on PyPI)"),
     "mediapipe": (
         "Optional packages",
-        "2D keypoints from your own photographs (handlib demo): pip install -e '.[detect]'",
+        "handlib demo finds hands anywhere in a photograph, and several: pip install -e '.[detect]'",
     ),
     "manopth": ("Optional packages", "parity with manopth's own layer: environment.yml has it (not on PyPI)"),
     "smplx": ("Optional packages", "parity tests of the hand layer: pip install -e '.[test]'"),
@@ -119,6 +119,7 @@ def examine() -> list[Finding]:
         check_python,
         check_required,
         check_hands,
+        check_network,
         check_devices,
         check_lock,
         check_optional,
@@ -185,6 +186,23 @@ def check_required() -> list[Finding]:
 def check_hands() -> list[Finding]:
     """The hands in the package, read as the library reads them."""
     return [Finding("Needed", f"{source} hand", Status.OK, _describe_hand(source)) for source in ("open", "generic")]
+
+
+def check_network() -> list[Finding]:
+    """The trained network in the package, read as ``handlib.reconstruct`` reads it."""
+    from handlib.pretrained import RELEASED, find_network
+
+    area, name = "Optional files", "trained network"
+    if not RELEASED.is_file():
+        adds = "3D hands from pictures alone; without it, from keypoints: install handlib again"
+        return [Finding(area, name, Status.MISSING, f"{RELEASED} is not there", adds)]
+    try:
+        network = find_network()
+    except HandlibError as error:
+        return [Finding(area, name, Status.NOTE, str(error), "install handlib again")]
+    weights = sum(parameter.numel() for parameter in network.parameters()) / 1e6
+    detail = f"{weights:.1f} million weights, for pictures of {network.config.image_px} px"
+    return [Finding(area, name, Status.OK, detail)]
 
 
 def check_mano() -> list[Finding]:

@@ -29,7 +29,18 @@ def test_report_of_this_machine_and_its_json():
     assert "ok    torch: " in done.output and done.output.endswith("Everything that is needed is here.\n")
     findings = json.loads(runner.invoke(cli.app, ["doctor", "--json"]).output)
     names = {finding["name"] for finding in findings}
-    assert {"python", "torch", "open hand", "CUDA", "mediapipe", "pytorch3d", "manopth", "MANO", "chromium"} <= names
+    assert {
+        "python",
+        "torch",
+        "open hand",
+        "CUDA",
+        "mediapipe",
+        "pytorch3d",
+        "manopth",
+        "MANO",
+        "chromium",
+        "trained network",
+    } <= names
     assert all(finding["adds"] for finding in findings if finding["status"] == "missing")
 
 
@@ -71,7 +82,7 @@ def test_missing_optional_packages_say_what_they_add(monkeypatch):
     assert found["mediapipe"].status is Status.MISSING and ".[detect]" in found["mediapipe"].adds
     assert found["papermill"].area == "Book" and found["deodr"].status is Status.OK
     text = doctor.report(findings)
-    assert "-     mediapipe: not installed -> 2D keypoints from your own photographs" in text
+    assert "-     mediapipe: not installed -> handlib demo finds hands anywhere in a photograph" in text
     assert "Broken" not in text
 
 

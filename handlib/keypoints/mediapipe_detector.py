@@ -4,9 +4,13 @@ mediapipe plays here the part that OpenPose plays in S2HAND: a detector that som
 confidence. What it gets wrong is a page of the book.
 """
 
+import contextlib
 import importlib
 import os
+import sys
+import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
@@ -50,7 +54,7 @@ def detect_hands(
         raise BadInputError(f"a picture of {image.shape[1]} x {image.shape[0]} px is too small to find a hand in")
     if max_hands < 1 or not 0 <= min_confidence <= 1:
         raise BadInputError(f"max_hands is at least 1 and min_confidence in 0..1, not {max_hands} and {min_confidence}")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet_native_code():
         # mediapipe calls protobuf in a way that protobuf will drop: nothing that a reader could do about.
         warnings.filterwarnings("ignore", message=r"SymbolDatabase\.GetPrototype", category=UserWarning)
         found = _hands_graph(max_hands, min_confidence).process(np.ascontiguousarray(image))
@@ -80,6 +84,35 @@ def find_hands(image: UInt8[np.ndarray, "height width 3"], *, max_hands: int = 2
 def detector_name() -> str:
     """Name and version of the detector, for the record that :func:`write_detections` keeps."""
     return f"mediapipe {_mediapipe().__version__}"
+
+
+def detector_is_installed() -> bool:
+    """Whether :func:`detect_hands` has what it needs."""
+    try:
+        _mediapipe()
+    except MissingExtraError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _quiet_native_code() -> Iterator[None]:
+    """Keep the notes that mediapipe's C++ writes past Python to the terminal, unless what it did fails.
+
+    They tell of its own insides ("Created TensorFlow Lite XNNPACK delegate for CPU") and break progress bars.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as notes, contextlib.ExitStack() as undo:
+        terminal = os.dup(2)
+        undo.callback(os.close, terminal)
+        undo.callback(os.dup2, terminal, 2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            os.write(terminal, notes.read())
+            raise
 
 
 def _detection(landmarks, handedness, image_shape: tuple[int, ...]) -> HandDetection:

@@ -1,0 +1,100 @@
+"""The front door: pictures of hands in, 3D hands out."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Num, Shaped
+
+from handlib.errors import BadInputError
+from handlib.fitting import FitSettings
+from handlib.pretrained import find_network
+from handlib.reconstruction.arguments import check_intrinsics, check_pictures, check_sides, split_confidence
+from handlib.reconstruction.estimate import estimate_sides
+from handlib.reconstruction.from_keypoints import default_model, fit_hands
+from handlib.reconstruction.looking import look_for_hands
+from handlib.reconstruction.result import HandReconstruction
+from handlib.reconstruction.texture import read_texture
+
+
+def reconstruct(
+    images: Shaped[np.ndarray, "batch *picture"] | Sequence[np.ndarray],
+    keypoints: Num[np.ndarray, "*keypoint_batch points coordinates"] | None = None,
+    checkpoint: str | Path | None = None,
+    side: str | Sequence[str] = "right",
+    *,
+    intrinsics: Num[np.ndarray, "camera_batch 3 3"] | None = None,
+    looks: int = 2,
+    settings: FitSettings | None = None,
+    progress: bool = False,
+) -> HandReconstruction:
+    """Reconstruct the hand in each picture.
+
+    With nothing but pictures, a trained network looks at each, twice: at the whole picture, then at where it saw the
+    hand. Nothing else is needed, and nothing is downloaded. With keypoints, the hand is fitted to them, one
+    optimisation a picture: see :func:`handlib.fitting.fit_to_keypoints`.
+
+    Args:
+        images: (N, H, W, 3) RGB, uint8, or a list of pictures of several sizes; one hand each, which fills a good part
+            of the picture. Floats in 0..1, 16-bit, grey and transparent pictures are converted. That a picture is BGR,
+            as ``cv2.imread`` gives it, cannot be seen from its numbers: the hand is then seen less surely and has a
+            blue texture; turn the channels round with ``image[..., ::-1]``.
+        keypoints: (N, 21, 2) pixels, or (N, 21, 3) with a confidence in 0..1 as third number, 0 for a joint that was
+            not found. The hand is fitted to them, and the picture only gives the colours.
+        checkpoint: a network of :func:`handlib.models.save_network`; by default the one that comes with the package.
+        side: which hand the pictures show, one for all or one for each. "auto" tries both. A network keeps the side
+            of which it is surer; a fit the one that explains the keypoints with less energy (a flat hand does not tell,
+            a bent finger does).
+        intrinsics: (N, 3, 3) the cameras, pixels. If not given, a camera is assumed, and the distance to the hand is
+            only as good as that guess.
+        looks: how often the network looks; 1 is quicker, and enough where all crops are like those of its training.
+        settings: weights and effort of the fit to ``keypoints``.
+        progress: show a progress bar.
+
+    Returns:
+        one hand a picture, in the pictures' order. A picture without a hand gets one, too: its ``confidence`` is low.
+
+    Raises:
+        BadInputError: empty batch, wrong shapes, types or ranges, NaN, fewer than 4 joints with confidence, arguments
+            that exclude each other, a file that is no network.
+        MissingFileError: there is no such checkpoint, or the package came without its own.
+
+    Example:
+        >>> hands = handlib.reconstruct(image[None], side="left")
+        >>> hands.joints.shape
+        (1, 21, 3)
+    """
+    pictures = check_pictures(images)
+    sides = check_sides(side, len(pictures))
+    K = None if intrinsics is None else check_intrinsics(intrinsics, len(pictures))
+    if keypoints is None:
+        if settings is not None:
+            raise BadInputError("settings are those of the fit to keypoints: give keypoints, or leave settings out")
+        if looks < 1:
+            raise BadInputError(f"looks is {looks}: a network has to look at least once")
+        network = find_network(checkpoint)
+        faces = network.hand.faces
+        estimate = partial(look_for_hands, network, pictures, K=K, looks=looks, progress=progress)
+    else:
+        if checkpoint is not None:
+            raise BadInputError(
+                "keypoints are fitted without a network: leave out checkpoint to fit them, or keypoints to let the "
+                "network look"
+            )
+        points, confidence = split_confidence(keypoints, len(pictures))
+        faces = default_model().faces
+        estimate = partial(fit_hands, points, confidence, K=K, settings=settings, progress=progress)
+    hands, left = estimate_sides(estimate, sides)
+    return HandReconstruction(
+        joints=hands.joints.numpy(),
+        vertices=hands.vertices.numpy(),
+        joints_2d=hands.joints_2d_px.numpy(),
+        texture=read_texture(pictures, hands.vertices, hands.K, faces).numpy(),
+        faces=faces.numpy(),
+        intrinsics=hands.K.numpy(),
+        sides=tuple("left" if is_left else "right" for is_left in left.tolist()),
+        keypoints=hands.keypoints_px.numpy(),
+        confidence=hands.confidence.numpy(),
+        energy=hands.energy.numpy(),
+    )

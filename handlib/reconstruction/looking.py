@@ -1,0 +1,125 @@
+"""A network looks at each picture, and looks again at where it saw the hand.
+
+The first look is at the whole picture. Networks are best at the sizes of hands that they were trained on: the second
+look is at a square around what the first one saw. Each look is a mean over a few views, slightly turned and zoomed.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from tqdm import tqdm
+
+from handlib.camera import PerspectiveCamera
+from handlib.crops import square_box
+from handlib.models.images import normalise_images
+from handlib.models.s2hand import S2HandNetwork
+from handlib.reconstruction.estimate import Estimate, concatenate
+from handlib.reconstruction.views import cut_views, make_views
+
+View = tuple[float, float]
+STRAIGHT: tuple[View, ...] = ((0.0, 1.0),)
+"""A look of one view: its turn (radians) and zoom."""
+AROUND: tuple[View, ...] = ((math.radians(-12), 1.0), (math.radians(12), 1.0))
+
+BOX_FACTOR = 1.5
+"""Side of the second look's square over the box of the keypoints: the middle of what networks are trained on."""
+SMALLEST_BOX = 0.02
+"""Least side of a box, in longer sides of the picture: where nothing is seen, keypoints may all lie in one place."""
+BLOCK = 8
+
+
+@torch.inference_mode()
+def look_for_hands(
+    network: S2HandNetwork,
+    pictures: list[np.ndarray],
+    left: Bool[Tensor, "batch"],
+    K: Float[Tensor, "batch 3 3"] | None = None,
+    *,
+    looks: int = 2,
+    views: Sequence[View] = AROUND,
+    progress: bool = False,
+) -> Estimate:
+    """What ``network`` sees in each picture.
+
+    Args:
+        network: in evaluation mode.
+        pictures: (H, W, 3) 8-bit RGB, of any sizes.
+        left: which show a left hand.
+        K: (B, 3, 3) intrinsics of the pictures, px.
+        looks: 1 for the whole picture alone.
+        views: of the last look; earlier ones, which only have to find the hand, are one view.
+        progress: show a progress bar.
+    """
+    parts = []
+    for start in tqdm(range(0, len(pictures), BLOCK), desc="looking", unit="block", disable=not progress):
+        rows = slice(start, start + BLOCK)
+        block, sides, cameras = pictures[rows], left[rows], None if K is None else K[rows]
+        centre, side = whole_pictures(block)
+        for look in range(looks):
+            seen = look_at(network, block, centre, side, sides, cameras, views if look == looks - 1 else STRAIGHT)
+            centre, side = boxes_around(seen.keypoints_px, block)
+        parts.append(seen)
+    return concatenate(parts)
+
+
+def look_at(
+    network: S2HandNetwork,
+    pictures: list[np.ndarray],
+    centre_px: Float[Tensor, "batch 2"],
+    side_px: Float[Tensor, "batch"],
+    left: Bool[Tensor, "batch"],
+    K: Float[Tensor, "batch 3 3"] | None = None,
+    views: Sequence[View] = STRAIGHT,
+) -> Estimate:
+    """The mean of what ``network`` sees in some views of a square of each picture."""
+    view_px = network.config.image_px
+    means: list[Tensor] = []
+    for turn_rad, zoom in views:
+        view = make_views(centre_px, side_px, left, view_px, K, turn_rad, zoom)
+        hands = network(normalise_images(torch.from_numpy(cut_views(pictures, view.affine, view_px))), view.K)
+        read = hands.keypoints
+        pixels = hands.joints_2d_px if read is None else read.points_px
+        confidence = torch.ones(pixels.shape[:2]) if read is None else read.confidence
+        found = (
+            view.points_to_picture(hands.vertices),
+            view.points_to_picture(hands.joints),
+            view.pixels_to_picture(pixels),
+            confidence,
+        )
+        means = [old + new / len(views) for old, new in zip(means or [torch.zeros(())] * 4, found, strict=True)]
+    vertices, joints, keypoints_px, confidence = means
+    joints_2d_px = PerspectiveCamera(view.picture_K).project(joints)
+    energy = disagreement(keypoints_px, joints_2d_px)
+    doubt = 1 - confidence.mean(1)
+    return Estimate(vertices, joints, joints_2d_px, keypoints_px, confidence, view.picture_K, energy, doubt)
+
+
+def disagreement(
+    keypoints_px: Float[Tensor, "batch 21 2"], joints_2d_px: Float[Tensor, "batch 21 2"]
+) -> Float[Tensor, "batch"]:
+    """Mean distance between keypoints and projected joints, over the longer side of the keypoints' box."""
+    size = (keypoints_px.amax(1) - keypoints_px.amin(1)).amax(1).clamp(min=1e-6)
+    distance = (joints_2d_px - keypoints_px).norm(dim=-1).mean(1)
+    # A joint beside or behind the camera has no place in the picture: as far from agreement as can be said.
+    return (distance / size).nan_to_num(nan=10.0).clamp(max=10.0)
+
+
+def whole_pictures(pictures: list[np.ndarray]) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch"]]:
+    """The smallest squares that hold the whole pictures: centre and side, px."""
+    size = torch.tensor([picture.shape[1::-1] for picture in pictures], dtype=torch.float32)
+    return (size - 1) / 2, size.amax(1)
+
+
+def boxes_around(
+    keypoints_px: Float[Tensor, "batch 21 2"], pictures: list[np.ndarray]
+) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch"]]:
+    """Squares around keypoints for the next look, neither vanishing nor larger than the picture."""
+    _, longest = whole_pictures(pictures)
+    middle = keypoints_px.mean(1, keepdim=True)
+    least = SMALLEST_BOX / 2 * longest[:, None, None] * torch.tensor([[[-1.0, -1.0], [1.0, 1.0]]])
+    centre, side = square_box(torch.cat([keypoints_px, middle + least], dim=1), BOX_FACTOR)
+    return centre, torch.minimum(side, longest)

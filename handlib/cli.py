@@ -35,7 +35,7 @@ class CommandSource:
 
 
 COMMANDS: dict[str, CommandSource] = {
-    "demo": CommandSource("handlib.demo.command", "Turn photographs of a hand into posed 3D hands."),
+    "demo": CommandSource("handlib.demo.command", "Turn photographs and films of hands into posed 3D hands."),
     "reproduce": CommandSource("handlib.reproduce.commands", "Execute the book's notebooks."),
     "run": CommandSource("handlib.reproduce.run_command", "Run the recipes behind the tables, in batch."),
     "ledger": CommandSource("handlib.reproduce.ledger_command", "Published numbers beside measured ones."),

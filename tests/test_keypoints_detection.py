@@ -1,6 +1,7 @@
 """Stored detections round-trip, bad files are refused, and the detector does what the stored file says."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -107,6 +108,28 @@ def test_the_detector_finds_what_is_stored_and_nothing_in_noise():
     (found,) = detect_hands(read_image(photo))
     assert np.linalg.norm(found.keypoints_px - stored.keypoints_px, axis=-1).mean() < 3
     assert detect_hands(np.zeros((128, 128, 3), np.uint8)) == []
+
+
+def test_native_notes_are_shown_only_with_an_error(monkeypatch, capfd):
+    class Graph:
+        fails = False
+
+        def process(self, image):
+            os.write(2, b"INFO: a delegate of mine")
+            if self.fails:
+                raise RuntimeError("no graph")
+            return type("Found", (), {"multi_hand_landmarks": None})
+
+    graph = Graph()
+    monkeypatch.setattr(mediapipe_detector, "_hands_graph", lambda *_: graph)
+    picture = np.zeros((32, 32, 3), np.uint8)
+    assert detect_hands(picture) == [] and "delegate" not in capfd.readouterr().err
+    graph.fails = True
+    with pytest.raises(RuntimeError):
+        detect_hands(picture)
+    assert "delegate" in capfd.readouterr().err
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after", "the terminal has its stream back"
 
 
 def test_a_hand_that_fills_the_picture_is_sought_again_with_a_border(monkeypatch):

@@ -58,8 +58,8 @@ def demo(
     from handlib.demo import films, pictures
     from handlib.demo.request import find_inputs, is_film
 
-    request = make_request(out, side, max_hands, checkpoint, fit, detector, keypoints, every)
     inputs = find_inputs(photos)
+    request = make_request(out, side, max_hands, checkpoint, fit, detector, keypoints, every)
     out.mkdir(parents=True, exist_ok=True)
     hands = skipped = 0
     for path in tqdm(inputs, desc="hands", unit="picture"):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -69,6 +70,9 @@ def reconstruct_film(film: Path, request: Request) -> int:
                     write_line(lines, {"frame": frame, "time_s": round(frame / rate, 4), "hands": found})
                     hands += len(found)
             write_line(lines, {"hands_in_all": hands})
+    except KeyboardInterrupt:
+        frames.write(f"{film.name}: {numbers.name} and {overlay.name} have the frames until here", file=sys.stderr)
+        raise
     finally:
         frames.close()
         capture.release()

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from handlib.experiments.s2hand import FULL, data
+from handlib.experiments.s2hand.frames import KINDS, ORDINARY, FramesRecipe, score_frames
 from handlib.experiments.s2hand.looks import errors_mm, lifting_network, look, trained_network, untrained_network
 from handlib.models.keypoint_readout import ReadKeypoints
+from handlib.reproduce.recipe import run
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,16 @@ def test_a_profile_is_trained_where_no_full_run_is(store):
     assert found.joints.shape == (2, 21, 3) and not torch.equal(found.joints, first.joints)
     errors = errors_mm(trained.network, trained.effort, 6)
     assert errors.shape == (6,) and np.isfinite(errors).all() and errors.min() > 0
+
+
+@pytest.mark.slow
+def test_errors_on_hard_frames_are_those_of_the_row_that_was_trained(store):
+    hands = {}
+    for kind in (ORDINARY, *KINDS):
+        result = run(FramesRecipe(name=f"on-{kind}", of=FULL, kind=kind), "smoke", 0, score_frames, device="cpu")
+        hands[kind] = result.outcome.metrics["hands"].value
+        assert 0 < result.outcome.metrics["pa_mpjpe"].value < 1000
+    assert hands[ORDINARY] >= 3 and all(hands[kind] == 1 for kind in KINDS)
 
 
 @pytest.mark.slow

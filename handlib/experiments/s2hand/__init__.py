@@ -9,6 +9,7 @@ of the rendered source domain and begin with ``s2hand-source-only``; the others 
 from dataclasses import replace
 
 from handlib.experiments.s2hand.baselines import score_baseline, score_derived
+from handlib.experiments.s2hand.frames import KINDS, ORDINARY, FramesRecipe, score_frames
 from handlib.experiments.s2hand.lifted import (
     LiftedRecipe,
     PhotographsOnTarget,
@@ -62,6 +63,10 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=BaselineRecipe(name="s2hand-fit-detected", method="fit"), work=score_baseline, seeds=(0,)),
     *_trained(PLAIN_3D, PLAIN_2D, *TABLE_4, TRUE_2D),
     *(Experiment(recipe=DerivedRecipe(name=name, of=FULL, look=look), work=score_derived) for name, look in _LOOKS),
+    *(
+        Experiment(recipe=FramesRecipe(name=f"{FULL.name}-on-{kind}", of=FULL, kind=kind), work=score_frames)
+        for kind in (ORDINARY, *KINDS)
+    ),
     *_trained(SOURCE_ONLY, seeds=(0,)),
     *_trained(*(with_source_labels(recipe) for recipe in (*TABLE_4, TRUE_2D))),
     *_trained(MANO_CNN, EQUAL, NO_REGU),

@@ -9,13 +9,15 @@ from jaxtyping import Num, Shaped
 
 from handlib.errors import BadInputError
 from handlib.fitting import FitSettings
+from handlib.keypoints import detector_is_installed
 from handlib.pretrained import find_network
 from handlib.reconstruction.arguments import check_intrinsics, check_pictures, check_sides, split_confidence
+from handlib.reconstruction.assemble import assemble
+from handlib.reconstruction.detected import detect
 from handlib.reconstruction.estimate import estimate_sides
 from handlib.reconstruction.from_keypoints import default_model, fit_hands
 from handlib.reconstruction.looking import look_for_hands
 from handlib.reconstruction.result import HandReconstruction
-from handlib.reconstruction.texture import read_texture
 
 
 def reconstruct(
@@ -26,14 +28,16 @@ def reconstruct(
     *,
     intrinsics: Num[np.ndarray, "camera_batch 3 3"] | None = None,
     looks: int = 2,
+    detector: bool | None = None,
     settings: FitSettings | None = None,
     progress: bool = False,
 ) -> HandReconstruction:
     """Reconstruct the hand in each picture.
 
     With nothing but pictures, a trained network looks at each, twice: at the whole picture, then at where it saw the
-    hand. Nothing else is needed, and nothing is downloaded. With keypoints, the hand is fitted to them, one
-    optimisation a picture: see :func:`handlib.fitting.fit_to_keypoints`.
+    hand. Nothing else is needed, and nothing is downloaded. Where the extra ``detect`` is installed, its detector says
+    where the hand's 2D keypoints are, and the network lifts them: more accurate, and slower. With keypoints, the hand
+    is fitted to them, one optimisation a picture: see :func:`handlib.fitting.fit_to_keypoints`.
 
     Args:
         images: (N, H, W, 3) RGB, uint8, or a list of pictures of several sizes; one hand each, which fills a good part
@@ -49,6 +53,8 @@ def reconstruct(
         intrinsics: (N, 3, 3) the cameras, pixels. If not given, a camera is assumed, and the distance to the hand is
             only as good as that guess.
         looks: how often the network looks; 1 is quicker, and enough where all crops are like those of its training.
+        detector: True to have 2D keypoints detected, False to let the network read them; None detects them where a
+            detector is installed. A hand that it does not find is the network's alone.
         settings: weights and effort of the fit to ``keypoints``.
         progress: show a progress bar.
 
@@ -59,6 +65,7 @@ def reconstruct(
         BadInputError: empty batch, wrong shapes, types or ranges, NaN, fewer than 4 joints with confidence, arguments
             that exclude each other, a file that is no network.
         MissingFileError: there is no such checkpoint, or the package came without its own.
+        MissingExtraError: ``detector=True``, and none is installed.
 
     Example:
         >>> hands = handlib.reconstruct(image[None], side="left")
@@ -75,7 +82,9 @@ def reconstruct(
             raise BadInputError(f"looks is {looks}: a network has to look at least once")
         network = find_network(checkpoint)
         faces = network.hand.faces
-        estimate = partial(look_for_hands, network, pictures, K=K, looks=looks, progress=progress)
+        use_detector = detector_is_installed() if detector is None else detector
+        detected = detect(pictures) if use_detector else None
+        estimate = partial(look_for_hands, network, pictures, K=K, looks=looks, detected=detected, progress=progress)
     else:
         if checkpoint is not None:
             raise BadInputError(
@@ -86,15 +95,4 @@ def reconstruct(
         faces = default_model().faces
         estimate = partial(fit_hands, points, confidence, K=K, settings=settings, progress=progress)
     hands, left = estimate_sides(estimate, sides)
-    return HandReconstruction(
-        joints=hands.joints.numpy(),
-        vertices=hands.vertices.numpy(),
-        joints_2d=hands.joints_2d_px.numpy(),
-        texture=read_texture(pictures, hands.vertices, hands.K, faces).numpy(),
-        faces=faces.numpy(),
-        intrinsics=hands.K.numpy(),
-        sides=tuple("left" if is_left else "right" for is_left in left.tolist()),
-        keypoints=hands.keypoints_px.numpy(),
-        confidence=hands.confidence.numpy(),
-        energy=hands.energy.numpy(),
-    )
+    return assemble(pictures, hands, left, faces)

@@ -6,6 +6,7 @@ look is at a square around what the first one saw. Each look is a mean over a fe
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,9 +17,11 @@ from tqdm import tqdm
 from handlib.camera import PerspectiveCamera
 from handlib.crops import square_box
 from handlib.models.images import normalise_images
-from handlib.models.s2hand import S2HandNetwork
+from handlib.models.keypoint_readout import lifting_features
+from handlib.models.s2hand import HandPrediction, S2HandNetwork
+from handlib.reconstruction.detected import Detected
 from handlib.reconstruction.estimate import Estimate, concatenate
-from handlib.reconstruction.views import cut_views, make_views
+from handlib.reconstruction.views import Views, cut_views, make_views
 
 View = tuple[float, float]
 STRAIGHT: tuple[View, ...] = ((0.0, 1.0),)
@@ -29,6 +32,8 @@ BOX_FACTOR = 1.5
 """Side of the second look's square over the box of the keypoints: the middle of what networks are trained on."""
 SMALLEST_BOX = 0.02
 """Least side of a box, in longer sides of the picture: where nothing is seen, keypoints may all lie in one place."""
+AGREES_WITHIN = 0.1
+"""Distance between a keypoint and its projected joint, in sizes of the hand, that halves the keypoint's confidence."""
 BLOCK = 8
 
 
@@ -41,6 +46,7 @@ def look_for_hands(
     *,
     looks: int = 2,
     views: Sequence[View] = AROUND,
+    detected: Detected | None = None,
     progress: bool = False,
 ) -> Estimate:
     """What ``network`` sees in each picture.
@@ -52,6 +58,8 @@ def look_for_hands(
         K: (B, 3, 3) intrinsics of the pictures, px.
         looks: 1 for the whole picture alone.
         views: of the last look; earlier ones, which only have to find the hand, are one view.
+        detected: hands that a detector has found: the last look is at them, and lifts their keypoints. A network that
+            does not lift keypoints only learns from it where to look.
         progress: show a progress bar.
     """
     parts = []
@@ -59,10 +67,14 @@ def look_for_hands(
         rows = slice(start, start + BLOCK)
         block, sides, cameras = pictures[rows], left[rows], None if K is None else K[rows]
         centre, side = whole_pictures(block)
-        for look in range(looks):
-            seen = look_at(network, block, centre, side, sides, cameras, views if look == looks - 1 else STRAIGHT)
+        for _ in range(looks - 1):
+            seen = look_at(network, block, centre, side, sides, cameras)
             centre, side = boxes_around(seen.keypoints_px, block)
-        parts.append(seen)
+        known = None if detected is None else detected[rows]
+        if known is not None:
+            box = boxes_around(known.keypoints_px, block)
+            centre, side = torch.where(known.found[:, None], box[0], centre), torch.where(known.found, box[1], side)
+        parts.append(look_at(network, block, centre, side, sides, cameras, views, known))
     return concatenate(parts)
 
 
@@ -74,38 +86,63 @@ def look_at(
     left: Bool[Tensor, "batch"],
     K: Float[Tensor, "batch 3 3"] | None = None,
     views: Sequence[View] = STRAIGHT,
+    detected: Detected | None = None,
 ) -> Estimate:
     """The mean of what ``network`` sees in some views of a square of each picture."""
     view_px = network.config.image_px
     means: list[Tensor] = []
     for turn_rad, zoom in views:
         view = make_views(centre_px, side_px, left, view_px, K, turn_rad, zoom)
-        hands = network(normalise_images(torch.from_numpy(cut_views(pictures, view.affine, view_px))), view.K)
-        read = hands.keypoints
-        pixels = hands.joints_2d_px if read is None else read.points_px
-        confidence = torch.ones(pixels.shape[:2]) if read is None else read.confidence
+        images = normalise_images(torch.from_numpy(cut_views(pictures, view.affine, view_px)))
+        hands, read_confidence = see(network, images, view, detected)
+        pixels = hands.joints_2d_px if hands.keypoints is None else hands.keypoints.points_px
+        confidence = torch.ones(pixels.shape[:2]) if hands.keypoints is None else hands.keypoints.confidence
         found = (
             view.points_to_picture(hands.vertices),
             view.points_to_picture(hands.joints),
             view.pixels_to_picture(pixels),
             confidence,
+            read_confidence,
         )
-        means = [old + new / len(views) for old, new in zip(means or [torch.zeros(())] * 4, found, strict=True)]
-    vertices, joints, keypoints_px, confidence = means
+        means = [old + new / len(views) for old, new in zip(means or [torch.zeros(())] * 5, found, strict=True)]
+    vertices, joints, keypoints_px, confidence, read_confidence = means
     joints_2d_px = PerspectiveCamera(view.picture_K).project(joints)
-    energy = disagreement(keypoints_px, joints_2d_px)
-    doubt = 1 - confidence.mean(1)
-    return Estimate(vertices, joints, joints_2d_px, keypoints_px, confidence, view.picture_K, energy, doubt)
+    distance = disagreement(keypoints_px, joints_2d_px)
+    # Where there is no hand, the network reads keypoints that no hand has, and its hand lies beside them.
+    agreement = 1 / (1 + (distance / AGREES_WITHIN).square())
+    return Estimate(
+        vertices=vertices,
+        joints=joints,
+        joints_2d_px=joints_2d_px,
+        keypoints_px=keypoints_px,
+        confidence=confidence * agreement,
+        K=view.picture_K,
+        energy=distance.mean(1),
+        doubt=1 - read_confidence,
+    )
+
+
+def see(
+    network: S2HandNetwork, images: Float[Tensor, "batch 3 size size"], view: Views, detected: Detected | None
+) -> tuple[HandPrediction, Float[Tensor, "batch"]]:
+    """What the network says of one view, and how sure it is of the keypoints that it reads, whoever's it lifts."""
+    if network.readout is None:
+        return network(images, view.K), torch.ones(len(images))
+    features, image_px = network.encoder(images), images.shape[3]
+    read = network.readout(features, image_px)
+    used = read if detected is None else detected.in_place_of(read, view.pixels_to_view(detected.keypoints_px))
+    code = network.geometry(lifting_features(used, image_px), features.stride32)
+    return replace(network.decode(code, image_px, view.K), keypoints=used), read.confidence.mean(1)
 
 
 def disagreement(
     keypoints_px: Float[Tensor, "batch 21 2"], joints_2d_px: Float[Tensor, "batch 21 2"]
-) -> Float[Tensor, "batch"]:
-    """Mean distance between keypoints and projected joints, over the longer side of the keypoints' box."""
+) -> Float[Tensor, "batch 21"]:
+    """Distances between keypoints and projected joints, over the longer side of the keypoints' box."""
     size = (keypoints_px.amax(1) - keypoints_px.amin(1)).amax(1).clamp(min=1e-6)
-    distance = (joints_2d_px - keypoints_px).norm(dim=-1).mean(1)
+    distance = (joints_2d_px - keypoints_px).norm(dim=-1)
     # A joint beside or behind the camera has no place in the picture: as far from agreement as can be said.
-    return (distance / size).nan_to_num(nan=10.0).clamp(max=10.0)
+    return (distance / size[:, None]).nan_to_num(nan=10.0).clamp(max=10.0)
 
 
 def whole_pictures(pictures: list[np.ndarray]) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch"]]:

@@ -46,6 +46,10 @@ class Views:
         """From the view's frame to the picture's camera frame (m)."""
         return points @ self.to_frame
 
+    def pixels_to_view(self, pixels: Float[Tensor, "batch points 2"]) -> Float[Tensor, "batch points 2"]:
+        """From pixels of the picture to pixels of the view."""
+        return transform_pixels(pixels, self.affine)
+
     def pixels_to_picture(self, pixels: Float[Tensor, "batch points 2"]) -> Float[Tensor, "batch points 2"]:
         """From pixels of the view to pixels of the picture."""
         return transform_pixels(pixels, invert_affine(self.affine))
@@ -57,7 +61,7 @@ def make_views(
     left: Bool[Tensor, "batch"],
     view_px: int,
     K: Float[Tensor, "batch 3 3"] | None = None,
-    turn_rad: float = 0.0,
+    turn_rad: float | Float[Tensor, "batch"] = 0.0,
     zoom: float = 1.0,
 ) -> Views:
     """Look at squares of pictures.
@@ -68,12 +72,12 @@ def make_views(
         left: which show a left hand, and are mirrored.
         view_px: side of the views.
         K: (B, 3, 3) the pictures' intrinsics, px; None assumes a camera that looks at the square's middle.
-        turn_rad: how far the view is turned about its middle, clockwise.
+        turn_rad: how far what is seen is turned about its middle, clockwise; after mirroring.
         zoom: shows ``1 / zoom`` of the square's side.
     """
     batch = len(side_px)
     # Mirroring after a turn makes it a turn the other way.
-    turn = torch.where(left, -turn_rad, turn_rad).to(side_px)
+    turn = torch.where(left, -1.0, 1.0).to(side_px) * turn_rad
     crop = crop_affine(centre_px, side_px / zoom, view_px, turn)
     flip = torch.tensor([[[-1.0, 0.0, view_px - 1], [0.0, 1.0, 0.0]]])
     affine = torch.where(left[:, None, None], compose_affines(flip, crop), crop)

@@ -70,7 +70,7 @@ def test_a_film_is_a_function_of_seed_split_and_number(video, film):
 def test_neighbouring_frames_look_alike_and_noise_is_new(film):
     rgb = film.frames.rgb.float()
     assert (rgb[1:] - rgb[:-1]).abs().mean() < 25
-    assert (rgb[1:] != rgb[:-1]).float().mean() > 0.3
+    assert (rgb[1:] != rgb[:-1]).float().mean() > 0.2
 
 
 def test_settings_of_a_camera_stay_and_its_noise_does_not():
@@ -111,7 +111,7 @@ def test_paths_are_smooth_and_do_not_depend_on_their_length():
     streams = [np.random.default_rng(2) for _ in range(2)]
     short, long = (smooth_path(stream, np.arange(n) / 30, 3) for stream, n in zip(streams, (20, 600), strict=True))
     assert torch.equal(short, long[:20])
-    assert long.abs().max() <= 2 and 0.5 < long.std() < 1.5
+    assert long.abs().max() < 2.5 and 0.5 < long.std() < 1.5
     assert (long[2:] - 2 * long[1:-1] + long[:-2]).abs().max() < 0.2
 
 

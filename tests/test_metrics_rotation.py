@@ -11,8 +11,8 @@ from handlib.metrics.rotation import clip_rows, quaternion_smoothness
 
 
 def rotations(frames: int, joints: int = 3, seed: int = 0) -> np.ndarray:
-    random = Rotation.random(frames * joints, random_state=seed).as_rotvec() * 0.3
-    return Rotation.from_rotvec(random).as_matrix().reshape(frames, joints, 3, 3)
+    rotvecs = np.random.default_rng(seed).normal(0, 0.5, (frames * joints, 3))
+    return Rotation.from_rotvec(rotvecs).as_matrix().reshape(frames, joints, 3, 3)
 
 
 @pytest.mark.parametrize(("frames", "interval"), [(3, 1), (3, 3), (5, 2)])

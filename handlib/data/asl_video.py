@@ -86,7 +86,7 @@ def _read_numbers(path: Path) -> Float[np.ndarray, "frames 21 3"]:
     """A JSON list of frames of 21 joints of three finite numbers."""
     try:
         numbers = np.array(json.loads(path.read_text(encoding="utf-8")), np.float64)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise BadInputError(f"{path} is no list of numbers ({error}); {_FETCH}") from error
     if numbers.ndim != 3 or numbers.shape[1:] != (21, 3) or not np.isfinite(numbers).all():
         raise BadInputError(f"{path}: shape {numbers.shape}, expected (frames, 21, 3) finite numbers; {_FETCH}")

@@ -17,11 +17,11 @@ from handlib.data.hand_scenes import Framing, HandScenes, HandStage, draw_scenes
 from handlib.hand.sampler import PoseSampler
 from handlib.hand.sequences import sample_sequence
 
-FILM_FRAMING = Framing(focal=(1.2, 3.6), fill=(0.45, 0.75), jitter=0.03)
+FILM_FRAMING = Framing(focal=(1.2, 3.6), fill=(0.55, 0.8), jitter=0.03)
 """As for stills, but looser: a hand that moves needs room."""
 ANCHOR = 9  # the middle finger's knuckle: near the middle of the hand, so that a turn keeps it in the picture
 # Deviation of the paths of camera and hand, in parts of the picture's width and of the distance, and of the roll.
-SWAY_SHARE, DRIFT_SHARE, DEPTH_SHARE = 0.05, 0.05, 0.04
+SWAY_SHARE, DRIFT_SHARE, DEPTH_SHARE = 0.04, 0.03, 0.04
 ROLL_RAD = 0.03
 
 
@@ -102,7 +102,7 @@ def draw_film(
 def smooth_path(
     stream: np.random.Generator, times_s: Float[np.ndarray, "times"], axes: int
 ) -> Float[Tensor, "times axes"]:
-    """A path without corners, mean 0, deviation about 1 along each axis, at most 2: how a hand-held thing sways.
+    """A path without corners, mean 0, deviation about 1 along each axis, at most 2.5: how a hand-held thing sways.
 
     Three sines an axis, of 0.15 to 1.5 Hz, slow ones larger; the same path whatever the number of times.
     """
@@ -110,7 +110,7 @@ def smooth_path(
     size = hertz**-0.5
     size *= np.sqrt(2 / (size**2).sum(0))
     waves = size * np.sin(2 * np.pi * hertz * times_s[:, None, None] + phase)
-    return torch.from_numpy(waves.sum(1).clip(-2, 2))
+    return torch.from_numpy(waves.sum(1))
 
 
 def carried(points_m: Float[Tensor, "points 3"], film: FilmScenes) -> Float[Tensor, "frames points 3"]:

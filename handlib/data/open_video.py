@@ -110,7 +110,7 @@ class OpenVideo(Sequence[Film]):
         return Film(frames, scenes.rotations, scenes.hands.shape[0], self.frames_per_second, self.name(index))
 
     def scenes(self, index: int) -> FilmScenes:
-        """What a film shows, without its pictures: motion, shape and camera, in a hundredth of the time.
+        """What a film shows, without its pictures: motion, shape and camera, in a small part of the time.
 
         Raises ``IndexError`` for an index outside the data set.
         """

@@ -17,6 +17,7 @@ from handlib.errors import BadInputError
 from handlib.metrics.temporal import Sequences
 
 
+@torch.no_grad()
 def one_euro_filter(
     values: Float[Tensor, "frames *rest"],
     frames_per_second: int | float,
@@ -55,7 +56,7 @@ def one_euro_filter(
     if ids.shape != (len(values),):
         raise BadInputError(f"sequence_ids: shape {ids.shape}, expected one number a frame, ({len(values)},)")
     filtered = torch.empty_like(values)
-    speed_share = float(_share_of_new(torch.tensor(float(speed_cutoff_hz)), frames_per_second))
+    speed_share = _share_of_new(speed_cutoff_hz, frames_per_second)
     # Each output depends on the one before: this loop over frames is the filter.
     for frame in range(len(values)):
         if frame == 0 or ids[frame] != ids[frame - 1]:
@@ -67,7 +68,7 @@ def one_euro_filter(
     return filtered
 
 
-def _share_of_new(cutoff_hz: Tensor, frames_per_second: int | float) -> Tensor:
+def _share_of_new(cutoff_hz: Tensor | int | float, frames_per_second: int | float) -> Tensor | float:
     """Weight of the newest value in an exponential average with this cutoff frequency."""
     time_constant_s = 1 / (2 * math.pi * cutoff_hz)
     return 1 / (1 + time_constant_s * frames_per_second)

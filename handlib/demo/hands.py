@@ -1,6 +1,7 @@
 """The hands of one picture: found, cut out, reconstructed, and put back into the picture."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,7 +11,12 @@ import handlib
 from handlib.demo.request import Request
 from handlib.errors import BadInputError
 from handlib.keypoints import HandDetection, find_hands
+from handlib.pretrained import find_network
 from handlib.reconstruction import HandReconstruction
+from handlib.reconstruction.assemble import assemble
+from handlib.reconstruction.detected import Detected
+from handlib.reconstruction.estimate import estimate_sides
+from handlib.reconstruction.looking import look_for_hands
 
 # The detector looks at this size: it scales pictures down itself, to less, and a panorama would fill its memory.
 DETECTOR_SIDE_PX = 2048
@@ -37,6 +43,13 @@ class Part:
     corner: tuple[int, int]
     side: str
     detection: HandDetection | None
+
+    @property
+    def detection_in_part(self) -> HandDetection | None:
+        """The detection, in pixels of the part."""
+        if self.detection is None:
+            return None
+        return replace(self.detection, keypoints_px=self.detection.keypoints_px - np.float32(self.corner))
 
 
 def find_parts(image: UInt8[np.ndarray, "height width 3"], name: str, request: Request) -> list[Part]:
@@ -94,13 +107,16 @@ def reconstruct_parts(parts: list[Part], request: Request) -> HandReconstruction
         BadInputError: of keypoints that no hand can be fitted to.
         MissingFileError: there is no such network.
     """
-    keypoints = None
+    pictures, sides = [part.pixels for part in parts], [part.side for part in parts]
+    hands = [part.detection_in_part for part in parts]
     if request.fit:
-        hands = [(part.detection.keypoints_px - np.float32(part.corner), part.detection.confidence) for part in parts]
-        keypoints = np.stack([np.c_[points, confidence] for points, confidence in hands])
-    result = handlib.reconstruct(
-        [part.pixels for part in parts], keypoints, request.checkpoint, [part.side for part in parts]
-    )
+        keypoints = np.stack([np.c_[hand.keypoints_px, hand.confidence] for hand in hands])
+        result = handlib.reconstruct(pictures, keypoints, side=sides)
+    else:
+        network = find_network(request.checkpoint)
+        # Not `handlib.reconstruct`, which would detect again, and might find the other hand in a part that has two.
+        estimate = partial(look_for_hands, network, pictures, detected=Detected.of(hands))
+        result = assemble(pictures, *estimate_sides(estimate, sides), network.hand.faces)
     corners = np.array([part.corner for part in parts], np.float32)
     intrinsics = result.intrinsics.copy()
     intrinsics[:, :2, 2] += corners

@@ -11,11 +11,10 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-import handlib
 from handlib.cli import app
 from handlib.data.images import read_image
 from handlib.data.photos import PACKAGED_PHOTOS, packaged_photos
-from handlib.demo import films, hands
+from handlib.demo import films, hands, pictures
 from handlib.keypoints import HandDetection, mediapipe_detector, read_detections, write_detections
 from handlib.models import S2HandConfig, S2HandNetwork, save_network
 
@@ -42,8 +41,9 @@ def small(tmp_path) -> Path:
 
 
 @pytest.fixture
-def look(tmp_path, checkpoint):
-    """A caller of the demo with that network and without a detector."""
+def look(tmp_path, checkpoint, monkeypatch):
+    """A caller of the demo with that network and without a detector; whatever it sees is taken for a hand."""
+    monkeypatch.setattr(hands, "SURE_OF_HAND", 0.0)
 
     def call(*photos, more=(), detector="--no-detector"):
         options = ["--out", str(tmp_path / "out"), "--checkpoint", str(checkpoint), detector, *more]
@@ -83,8 +83,8 @@ def test_without_a_detector_the_whole_picture_is_a_hand_and_a_note_says_so(look,
 
 
 def test_another_network_is_another_question(look, small, tmp_path, checkpoint, monkeypatch):
-    calls, real = [], handlib.reconstruct
-    monkeypatch.setattr("handlib.reconstruction.reconstruct", lambda *a: calls.append(1) or real(*a))
+    calls, real = [], pictures.reconstruct_parts
+    monkeypatch.setattr(pictures, "reconstruct_parts", lambda *a: calls.append(1) or real(*a))
     for _ in range(2):
         assert look(small).exit_code == 0
     assert len(calls) == 1
@@ -96,14 +96,15 @@ def test_another_network_is_another_question(look, small, tmp_path, checkpoint, 
 
 def test_a_picture_in_which_the_network_sees_no_hand_is_named(look, small, tmp_path, monkeypatch):
     Image.new("RGB", (40, 40)).save(tmp_path / "black.png")
-    real = handlib.reconstruct
+    real = pictures.reconstruct_parts
 
-    def unsure(pictures, *arguments):
-        result = real(pictures, *arguments)
-        sure = [0.9 if picture.max() else 0.01 for picture in pictures]
+    def unsure(parts, request):
+        result = real(parts, request)
+        sure = [0.9 if part.pixels.max() else 0.01 for part in parts]
         return replace(result, confidence=np.float32(sure)[:, None].repeat(21, 1))
 
-    monkeypatch.setattr("handlib.reconstruction.reconstruct", unsure)
+    monkeypatch.setattr(pictures, "reconstruct_parts", unsure)
+    monkeypatch.setattr(hands, "SURE_OF_HAND", 0.15)
     done = look(tmp_path / "black.png", small)
     assert done.exit_code == 1 and "1 hand from 1 of 2 pictures" in done.stdout
     assert "no hand was found in black.png: the network is 1 % sure" in done.stderr

@@ -21,6 +21,7 @@ from handlib.models.keypoint_readout import lifting_features
 from handlib.models.s2hand import HandPrediction, S2HandNetwork
 from handlib.reconstruction.detected import Detected
 from handlib.reconstruction.estimate import Estimate, concatenate
+from handlib.reconstruction.placing import place_on_keypoints
 from handlib.reconstruction.views import Views, cut_views, make_views
 
 View = tuple[float, float]
@@ -106,6 +107,8 @@ def look_at(
         )
         means = [old + new / len(views) for old, new in zip(means or [torch.zeros(())] * 5, found, strict=True)]
     vertices, joints, keypoints_px, confidence, read_confidence = means
+    move = place_on_keypoints(joints, keypoints_px, confidence, view.picture_K)
+    vertices, joints = vertices + move, joints + move
     joints_2d_px = PerspectiveCamera(view.picture_K).project(joints)
     distance = disagreement(keypoints_px, joints_2d_px)
     # Where there is no hand, the network reads keypoints that no hand has, and its hand lies beside them.

@@ -1,5 +1,6 @@
 """The front door without keypoints: a network looks, twice, at whatever pictures it is given."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,9 @@ def untrained(path: Path, **choices) -> Path:
     return path
 
 
+look = partial(handlib.reconstruct, detector=False)
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
     return untrained(tmp_path_factory.mktemp("network") / "untrained.safetensors", image_keypoints=True)
@@ -50,7 +54,7 @@ def photographs() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def hands(checkpoint, photographs) -> handlib.HandReconstruction:
-    return handlib.reconstruct(photographs, checkpoint=checkpoint)
+    return look(photographs, checkpoint=checkpoint)
 
 
 def test_shapes_and_frames(hands):
@@ -64,17 +68,20 @@ def test_shapes_and_frames(hands):
 
 def test_energy_is_the_disagreement_in_parts_of_the_hand(hands):
     size = np.ptp(hands.keypoints, axis=1).max(-1)
-    expected = np.linalg.norm(hands.keypoints - hands.joints_2d, axis=-1).mean(-1) / size
+    distance = np.linalg.norm(hands.keypoints - hands.joints_2d, axis=-1)
+    expected = distance.mean(-1) / size
     assert np.allclose(hands.energy, expected, rtol=1e-3)
+    far = (distance > 0.5 * size[:, None]) & (hands.confidence > 0.1)
+    assert not far.any(), "no confidence in keypoints that the 3D hand contradicts"
     behind = torch.full((1, 21, 2), torch.nan)
-    assert disagreement(torch.rand(1, 21, 2), behind).item() == 10
+    assert (disagreement(torch.rand(1, 21, 2), behind) == 10).all()
 
 
 def test_a_left_hand_is_the_mirror_image_of_the_right_one_in_the_mirrored_photograph(checkpoint, photographs):
     mirrored = np.ascontiguousarray(photographs[:, :, ::-1])
     # One look: the pixels of a second one may differ by rounding, of which an untrained network makes much.
-    left = handlib.reconstruct(mirrored, checkpoint=checkpoint, side="left", looks=1)
-    right = handlib.reconstruct(photographs, checkpoint=checkpoint, looks=1)
+    left = look(mirrored, checkpoint=checkpoint, side="left", looks=1)
+    right = look(photographs, checkpoint=checkpoint, looks=1)
     assert left.sides == ("left",) * 3
     assert np.allclose(left.joints * [-1, 1, 1], right.joints, atol=1e-5)
     assert np.allclose(photographs.shape[2] - 1 - left.keypoints[..., 0], right.keypoints[..., 0], atol=1e-3)
@@ -82,24 +89,24 @@ def test_a_left_hand_is_the_mirror_image_of_the_right_one_in_the_mirrored_photog
 
 def test_pictures_do_not_depend_on_their_company(checkpoint, photographs, hands):
     wide = np.zeros((60, 200, 3), np.uint8)
-    several = handlib.reconstruct([photographs[2], wide, photographs[0]], checkpoint=checkpoint)
+    several = look([photographs[2], wide, photographs[0]], checkpoint=checkpoint)
     assert np.allclose(several.joints[[2, 0]], hands.joints[[0, 2]], atol=1e-4)
-    many = handlib.reconstruct(np.repeat(photographs[:1], 9, 0), checkpoint=checkpoint)
+    many = look(np.repeat(photographs[:1], 9, 0), checkpoint=checkpoint)
     assert np.allclose(many.joints, hands.joints[:1], atol=1e-4)
 
 
 def test_known_cameras_are_used_and_given_back(checkpoint, photographs):
     middle = [(photographs.shape[2] - 1) / 2, (photographs.shape[1] - 1) / 2]
     near, far = (np.array([[[f, 0, middle[0]], [0, f, middle[1]], [0, 0, 1]]]).repeat(3, 0) for f in (150.0, 300.0))
-    hands = [handlib.reconstruct(photographs, checkpoint=checkpoint, intrinsics=K, looks=1) for K in (near, far)]
+    hands = [look(photographs, checkpoint=checkpoint, intrinsics=K, looks=1) for K in (near, far)]
     assert np.array_equal(hands[1].intrinsics, far.astype(np.float32))
-    assert np.allclose(hands[1].joints[:, 9, 2] / hands[0].joints[:, 9, 2], 2, rtol=1e-3)
+    assert np.allclose(hands[1].joints[:, 9, 2] / hands[0].joints[:, 9, 2], 2, rtol=0.1)
     relative = [hand.joints - hand.joints[:, 9:10] for hand in hands]
     assert np.allclose(relative[0], relative[1], atol=1e-5)
     # The same crop from another place of a larger picture: the hand is turned by the angle between the two rays.
     aside = near.copy()
     aside[:, 0, 2] -= 60
-    turned = handlib.reconstruct(photographs, checkpoint=checkpoint, intrinsics=aside, looks=1)
+    turned = look(photographs, checkpoint=checkpoint, intrinsics=aside, looks=1)
     moved = turned.joints[:, 9, 0] - hands[0].joints[:, 9, 0]
     assert (moved > 0.05).all(), "the hand is where the camera sees it, to the right"
     lengths = [np.linalg.norm(hand.joints[:, 1:] - hand.joints[:, :1], axis=-1) for hand in (turned, hands[0])]
@@ -110,11 +117,13 @@ def test_known_cameras_are_used_and_given_back(checkpoint, photographs):
 
 def test_auto_keeps_the_side_of_which_the_network_is_surer(checkpoint, photographs):
     left, right, auto, mixed = (
-        handlib.reconstruct(photographs, checkpoint=checkpoint, side=side)
+        look(photographs, checkpoint=checkpoint, side=side)
         for side in ("left", "right", "auto", ["auto", "left", "right"])
     )
-    surer = left.confidence.mean(1) > right.confidence.mean(1)
-    assert auto.sides == tuple("left" if is_left else "right" for is_left in surer)
+    network, pictures = find_network(checkpoint), list(photographs)
+    doubts = [look_for_hands(network, pictures, torch.full((3,), is_left)).doubt for is_left in (True, False)]
+    surer = doubts[0] < doubts[1]
+    assert auto.sides == tuple("left" if is_left else "right" for is_left in surer.tolist())
     expected = np.where(surer[:, None, None], left.joints, right.joints)
     assert np.array_equal(auto.joints, expected)
     assert mixed.sides == (auto.sides[0], "left", "right")
@@ -144,26 +153,26 @@ def test_pictures_without_a_hand_raise_nothing(checkpoint, kind):
     shape = {"one pixel": (1, 1, 3), "a strip": (2, 900, 3)}.get(kind, (50, 40, 3))
     noise = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     picture = {"black": np.zeros_like(noise), "white": np.full_like(noise, 255)}.get(kind, noise)
-    hand = handlib.reconstruct(picture[None], checkpoint=checkpoint, side="auto")
+    hand = look(picture[None], checkpoint=checkpoint, side="auto")
     for name in ("joints", "vertices", "texture", "keypoints", "confidence", "energy", "intrinsics"):
         assert np.isfinite(getattr(hand, name)).all(), name
 
 
 def test_networks_that_read_no_keypoints_say_where_their_joints_are(tmp_path, photographs):
     path = untrained(tmp_path / "paper.safetensors", rotation="axis_angle")
-    hand = handlib.reconstruct(photographs[:1], checkpoint=path)
-    assert np.allclose(hand.keypoints, hand.joints_2d, atol=1.0) and (hand.confidence == 1).all()
+    hand = look(photographs[:1], checkpoint=path)
+    assert np.allclose(hand.keypoints, hand.joints_2d, atol=1.0) and (hand.confidence > 0.99).all()
 
 
 def test_another_file_of_the_same_name_is_another_network(tmp_path, photographs):
     path = untrained(tmp_path / "net.safetensors", image_keypoints=True)
-    one = handlib.reconstruct(photographs[:1], checkpoint=path)
+    one = look(photographs[:1], checkpoint=path)
     assert find_network(path) is find_network(path)
     torch.manual_seed(8)
     save_network(
         path, S2HandNetwork(S2HandConfig(image_keypoints=True, texture=False, image_px=32), imagenet=False), {}
     )
-    assert not np.allclose(handlib.reconstruct(photographs[:1], checkpoint=path).joints, one.joints)
+    assert not np.allclose(look(photographs[:1], checkpoint=path).joints, one.joints)
 
 
 @pytest.mark.parametrize(
@@ -183,13 +192,13 @@ def test_another_file_of_the_same_name_is_another_network(tmp_path, photographs)
 def test_bad_input_is_named(checkpoint, photographs, arguments, reason):
     error = MissingFileError if "gone" in reason else BadInputError
     with pytest.raises(error, match=reason):
-        handlib.reconstruct(**({"images": photographs, "checkpoint": checkpoint} | arguments))
+        look(**({"images": photographs, "checkpoint": checkpoint} | arguments))
 
 
 def test_a_package_without_its_network_says_what_to_do(monkeypatch, tmp_path, photographs):
     monkeypatch.setattr(pretrained, "RELEASED", tmp_path / "s2hand.safetensors")
     released_network.cache_clear()
-    for ask in (lambda: handlib.reconstruct(photographs), released_card):
+    for ask in (lambda: look(photographs), released_card):
         with pytest.raises(MissingFileError, match=r"s2hand\.\w+: .*install handlib again.*keypoints="):
             ask()
     released_network.cache_clear()
@@ -211,7 +220,7 @@ def distance_to(keypoints_px: np.ndarray, joints_2d: np.ndarray) -> np.ndarray:
 @needs_released
 def test_the_released_network_finds_the_photographed_hands():
     pictures, keypoints = photographed()
-    hands = handlib.reconstruct(pictures, side="left")
+    hands = look(pictures, side="left")
     assert (distance_to(keypoints, hands.joints_2d) < 0.12).all()
     assert (hands.confidence.mean(1) > 0.3).all() and (hands.energy < 0.1).all()
     length = np.linalg.norm(hands.joints[:, 9] - hands.joints[:, 0], axis=-1)
@@ -224,7 +233,7 @@ def test_a_second_look_helps_where_the_hand_is_small():
     # The hands fill about a half of the photographs: now a third.
     border = 160
     small = [np.pad(picture, ((border, border), (border, border), (0, 0)), mode="edge") for picture in pictures]
-    once, twice = (handlib.reconstruct(small, side="left", looks=looks) for looks in (1, 2))
+    once, twice = (look(small, side="left", looks=looks) for looks in (1, 2))
     errors = [distance_to(keypoints + border, hands.joints_2d).mean() for hands in (once, twice)]
     assert errors[1] < errors[0]
 
@@ -232,9 +241,9 @@ def test_a_second_look_helps_where_the_hand_is_small():
 @needs_released
 def test_the_released_network_is_not_sure_of_what_is_no_hand():
     black, noise = np.zeros((2, 200, 200, 3), np.uint8), np.random.default_rng(1).integers(0, 256, (2, 200, 200, 3))
-    nothing = handlib.reconstruct(np.concatenate([black[:1], noise[:1].astype(np.uint8)]))
+    nothing = look(np.concatenate([black[:1], noise[:1].astype(np.uint8)]))
     pictures, _ = photographed()
-    assert nothing.confidence.mean(1).max() < handlib.reconstruct(pictures, side="left").confidence.mean(1).min()
+    assert nothing.confidence.mean(1).max() < look(pictures, side="left").confidence.mean(1).min()
 
 
 @needs_released

@@ -30,7 +30,7 @@ SMALLEST_DIS_PX = 16
 
 def estimate_flow(
     frames_a: Num[Tensor, "batch height width 3"],
-    frames_b: Num[Tensor, "batch height width 3"],
+    frames_b: Num[Tensor, "batch_b height_b width_b 3"],
     method: FlowMethod = "dis",
 ) -> Float[Tensor, "batch height width 2"]:
     """Flow (px) from pictures a to pictures b, on the pixels of a: what is at p in a is at ``p + flow[p]`` in b.

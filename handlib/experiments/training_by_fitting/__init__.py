@@ -19,7 +19,8 @@ from handlib.experiments.training_by_fitting.recipes import (
     TrackingRecipe,
     beginning,
 )
-from handlib.experiments.training_by_fitting.training import score_derived, train_by_fitting, train_synthetic
+from handlib.experiments.training_by_fitting.synthetic import train_synthetic
+from handlib.experiments.training_by_fitting.training import score_derived, train_by_fitting
 from handlib.reproduce.experiment import Experiment
 
 __all__ = ["CHAPTER", "DATA_FRACTIONS", "EXPERIMENTS", "FULL_SEEDS", "MULTI_VIEW", "SINGLE_VIEW", "WITHOUT_PRIORS"]

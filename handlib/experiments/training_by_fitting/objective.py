@@ -1,4 +1,4 @@
-"""The two losses of the chapter as objectives of the training loop: on synthetic crops, and on unlabelled frames."""
+"""The loss on unlabelled frames (Eq. 4), beside that on synthetic crops, as an objective of the training loop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,81 +10,56 @@ from torch import Tensor, nn
 
 from handlib.data.depth_cache import ViewCrops
 from handlib.data.depth_cube import denormalise_depth
-from handlib.data.depth_source import DepthBatch
 from handlib.errors import BadInputError
 from handlib.experiments.training_by_fitting.batches import DepthTrainingBatch
+from handlib.experiments.training_by_fitting.supervision import SyntheticObjective
 from handlib.hand.sphere_hand import SphereHand
 from handlib.losses.depth_fitting import multi_view_loss
-from handlib.losses.depth_supervision import map_loss, position_loss
 from handlib.losses.sphere_priors import FittingTerms, FittingWeights, fitting_objective, fitting_terms
-from handlib.models.depth_hourglass import DepthEstimator, SphereEstimate
+from handlib.models.depth_hourglass import SphereEstimate
 from handlib.models.depth_readout import heatmap_variance
 from handlib.models.pose_vae import PoseVAE, pose_energy
 from handlib.training.loop import StepOutput
 
-SUPERVISIONS = ("maps", "positions")
 AVERAGES = ("median", "mean", "narrowest")
 
 
-class AllStacks(nn.Module):
-    """A depth network whose ``forward`` gives the estimates of all its stacks, each of which is trained."""
-
-    def __init__(self, network: DepthEstimator) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, depth: Float[Tensor, "batch size size"]) -> list[SphereEstimate]:
-        """Estimates of normalised crops, the last stack's last."""
-        return self.network.estimates(depth)
-
-
 @dataclass(frozen=True, eq=False)
-class DepthObjective:
-    """The loss of a step: supervision of synthetic crops, and Eq. 4 where there are frames, summed over the stacks.
+class FittingObjective:
+    """The loss of a step: Eq. 4 of the frames, and supervision of the synthetic crops, summed over the stacks.
 
     Attributes:
-        supervision: one of :data:`SUPERVISIONS`.
-        spheres: the hand that is fitted; None where no frames are seen.
+        spheres: the hand that is fitted.
         prior: the frozen pose prior; None leaves it out.
         weights: of Eq. 4.
-        average: one of :data:`AVERAGES`.
+        average: what the views of a frame are drawn to, one of :data:`AVERAGES`.
+        synthetic: the loss of the synthetic crops.
     """
 
-    supervision: str = "maps"
-    spheres: SphereHand | None = None
+    spheres: SphereHand
     prior: PoseVAE | None = None
     weights: FittingWeights = field(default_factory=FittingWeights)
     average: str = "median"
+    synthetic: SyntheticObjective = field(default_factory=SyntheticObjective)
 
     def __post_init__(self) -> None:
-        """Refuse names that mean nothing."""
-        if self.supervision not in SUPERVISIONS or self.average not in AVERAGES:
-            raise BadInputError(
-                f"supervision {self.supervision!r}, average {self.average!r}: expected one of {SUPERVISIONS} and one "
-                f"of {AVERAGES}"
-            )
+        """Refuse a name that means nothing."""
+        if self.average not in AVERAGES:
+            raise BadInputError(f"average {self.average!r}: expected one of {AVERAGES}")
 
     def __call__(self, network: nn.Module, batch: DepthTrainingBatch, step: int) -> StepOutput:
         """One step's loss; all crops pass the network together, which GroupNorm allows."""
         labelled = len(batch.synthetic)
-        crops = batch.synthetic.depth
-        if batch.views is not None:
-            crops = torch.cat([crops, batch.views.depth.flatten(0, 1)])
-        estimates = network(crops)
-        synthetic = sum(
-            self._supervised(SphereEstimate(*(x[:labelled] for x in said)), batch.synthetic) for said in estimates
+        estimates = network(torch.cat([batch.synthetic.depth, batch.views.depth.flatten(0, 1)]))
+        known, unknown = (
+            [SphereEstimate(*(x[rows] for x in said)) for said in estimates]
+            for rows in (slice(labelled), slice(labelled, None))
         )
-        if batch.views is None:
-            return StepOutput(synthetic, {"synthetic": synthetic})
-        fits = [self._fitted(SphereEstimate(*(x[labelled:] for x in said)), batch) for said in estimates]
+        synthetic = self.synthetic.loss(known, batch.synthetic)
+        fits = [self._fitted(said, batch) for said in unknown]
         fitting = sum(fitting_objective(terms, self.weights).mean() for terms in fits)
         parts = {name: term.mean() for name, term in fits[-1]._asdict().items()}
         return StepOutput(synthetic + fitting, {"synthetic": synthetic, "fitting": fitting, **parts})
-
-    def _supervised(self, said: SphereEstimate, labels: DepthBatch) -> Float[Tensor, ""]:
-        if self.supervision == "positions":
-            return position_loss(said.centres_m, labels.centres_m)
-        return map_loss(said.heatmaps, said.latent_depth, labels.centres_m)
 
     def _fitted(self, said: SphereEstimate, batch: DepthTrainingBatch) -> FittingTerms:
         """The terms of Eq. 4 of every frame: those whose views belong together first."""

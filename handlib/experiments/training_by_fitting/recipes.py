@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from handlib.errors import BadInputError
 from handlib.experiments.training_by_fitting.effort import Effort
-from handlib.losses.sphere_priors import RELEASED_WEIGHTS_PER_FRAME, FittingWeights
 from handlib.reproduce.recipe import Recipe
 
 CHAPTER = "training_by_fitting"
@@ -120,14 +118,3 @@ def beginning(recipe: FittingRecipe) -> SyntheticRecipe:
 def prior_of(recipe: DepthRecipe) -> PriorRecipe:
     """The pose prior that a row uses."""
     return replace(PRIOR, effort=recipe.effort)
-
-
-def weights_of(recipe: FittingRecipe) -> FittingWeights:
-    """The released weights, without the prior that the row leaves out.
-
-    Raises:
-        BadInputError: there is no such prior.
-    """
-    if recipe.without not in ("", *PRIORS):
-        raise BadInputError(f"without {recipe.without!r}: expected one of {PRIORS}, or '' for none")
-    return replace(RELEASED_WEIGHTS_PER_FRAME, **{recipe.without: 0.0} if recipe.without else {})

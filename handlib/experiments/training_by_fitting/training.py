@@ -1,49 +1,30 @@
-"""The work of the trained rows: synthetic crops first, then unlabelled frames; scores, and weights for other rows."""
+"""The work of the fitted rows: unlabelled frames after synthetic crops; and further looks at trained networks."""
 
-import torch
-from torch import nn
+from dataclasses import replace
 
 from handlib.data.depth_source import SyntheticDepth
+from handlib.errors import BadInputError
 from handlib.experiments.training_by_fitting.batches import DepthDrawer, frame_counts, synthetic_crops
-from handlib.experiments.training_by_fitting.data import stored_views, true_joints_m
-from handlib.experiments.training_by_fitting.effort import Effort, effort_of
-from handlib.experiments.training_by_fitting.objective import AllStacks, DepthObjective
+from handlib.experiments.training_by_fitting.data import stored_views
+from handlib.experiments.training_by_fitting.effort import effort_of
+from handlib.experiments.training_by_fitting.objective import FittingObjective
 from handlib.experiments.training_by_fitting.prior import frozen_prior
 from handlib.experiments.training_by_fitting.recipes import (
+    PRIORS,
     DerivedRecipe,
     FittingRecipe,
     SyntheticRecipe,
     beginning,
-    weights_of,
 )
-from handlib.experiments.training_by_fitting.scoring import (
-    inference_times,
-    predict_crops,
-    predict_views,
-    score_agreement,
-    score_synthetic,
-    score_views,
-)
-from handlib.experiments.training_report import log_curves, speed_of
+from handlib.experiments.training_by_fitting.scoring import predict_crops, score_synthetic
+from handlib.experiments.training_by_fitting.supervision import AllStacks
+from handlib.experiments.training_by_fitting.synthetic import NETWORK, finish, score_on_target, train_synthetic
+from handlib.losses.sphere_priors import RELEASED_WEIGHTS_PER_FRAME, FittingWeights
 from handlib.models.depth_hourglass import DepthEstimator
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Outcome
-from handlib.reproduce.state import read_state, write_state
+from handlib.reproduce.state import read_state
 from handlib.training.loop import TrainingLog, TrainSettings, fit_network
-
-NETWORK = "network.safetensors"
-
-
-def train_synthetic(context: RunContext) -> Outcome:
-    """The work of a :class:`SyntheticRecipe`."""
-    recipe: SyntheticRecipe = context.recipe
-    effort = effort_of(context.profile, recipe.effort)
-    torch.manual_seed(context.seed)
-    network = DepthEstimator(recipe.stacks, effort.features)
-    drawer = DepthDrawer(synthetic_crops(context.seed, 0, recipe.noise), effort.synthetic_batch)
-    settings = TrainSettings(effort.synthetic_steps, learning_rate=effort.learning_rate, schedule="cosine")
-    log = fit_network(context, AllStacks(network), DepthObjective(recipe.supervision), drawer.draw, settings)
-    return finish(context, network, log, effort)
 
 
 def train_by_fitting(context: RunContext) -> Outcome:
@@ -58,7 +39,7 @@ def fit_to_frames(context: RunContext) -> tuple[DepthEstimator, TrainingLog]:
     effort = effort_of(context.profile, recipe.effort)
     network = load_network(context, beginning(recipe))
     weights = weights_of(recipe)
-    objective = DepthObjective(
+    objective = FittingObjective(
         spheres=SyntheticDepth().spheres,
         prior=frozen_prior(context, recipe) if weights.vae else None,
         weights=weights,
@@ -80,21 +61,15 @@ def load_network(context: RunContext, recipe: SyntheticRecipe | FittingRecipe) -
     return network.eval()
 
 
-def finish(context: RunContext, network: DepthEstimator, log: TrainingLog, effort: Effort) -> Outcome:
-    """Leave the weights for other rows, and score the network on the test frames."""
-    write_state(context.artifact_path(NETWORK), network.state_dict())
-    scores = score_on_target(network.to(context.device), effort)
-    metrics = {**scores.metrics, **speed_of(log), **inference_times(network, context.device)}
-    return Outcome(metrics, {**scores.curves, **log_curves(log)})
+def weights_of(recipe: FittingRecipe) -> FittingWeights:
+    """The released weights, without the prior that the row leaves out.
 
-
-def score_on_target(network: nn.Module, effort: Effort, shift: int = 0) -> Outcome:
-    """Scores of a network on the test frames; with a shift each frame gets the answer of one that many places on."""
-    views = stored_views(effort, "test")
-    centres = torch.roll(predict_views(network, views), -shift, 0)
-    joints = true_joints_m(effort, "test")
-    scores = score_views(centres, views, joints)
-    return Outcome({**scores.metrics, **score_agreement(centres, views, joints)}, scores.curves)
+    Raises:
+        BadInputError: there is no such prior.
+    """
+    if recipe.without not in ("", *PRIORS):
+        raise BadInputError(f"without {recipe.without!r}: expected one of {PRIORS}, or '' for none")
+    return replace(RELEASED_WEIGHTS_PER_FRAME, **{recipe.without: 0.0} if recipe.without else {})
 
 
 def score_derived(context: RunContext) -> Outcome:

@@ -1,0 +1,99 @@
+"""What the page shows: spheres as a mesh, crops as pictures, trained networks, curves of stored runs."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from handlib.errors import MissingFileError
+from handlib.experiments.training_by_fitting.effort import effort_of
+from handlib.experiments.training_by_fitting.prior import PRIOR_FILE
+from handlib.experiments.training_by_fitting.recipes import CHAPTER, PRIOR, FittingRecipe, SyntheticRecipe
+from handlib.experiments.training_by_fitting.synthetic import NETWORK
+from handlib.models.depth_hourglass import DepthEstimator
+from handlib.models.pose_vae import PoseVAE
+from handlib.render.spheres import BACKGROUND_M, CUBE_M
+from handlib.reproduce.artifacts import find_artifact
+from handlib.reproduce.places import results_folder
+from handlib.reproduce.results import Result, load_results
+from handlib.reproduce.state import read_state
+
+Points = tuple[tuple[float | int, ...], tuple[float, ...]]
+
+
+def stored_runs(profile: str = "full") -> list[Result]:
+    """The chapter's stored results of a profile that gave numbers.
+
+    Raises:
+        BadInputError: a stored file is damaged.
+    """
+    found = load_results(results_folder(), CHAPTER)
+    return [result for result in found if result.profile == profile and result.outcome.not_obtained is None]
+
+
+def mean_curves(runs: list[Result], rows: Mapping[str, str], curve: str = "success") -> dict[str, Points]:
+    """Label -> (x, y) of a curve, the mean over the seeds; rows (label -> recipe) that nobody has run are left out."""
+    curves: dict[str, Points] = {}
+    for label, recipe in rows.items():
+        found = [run.outcome.curves[curve] for run in runs if run.recipe == recipe and curve in run.outcome.curves]
+        if found:
+            curves[label] = (found[0].x, tuple(np.mean([c.y for c in found], axis=0).tolist()))
+    return curves
+
+
+def trained_network(recipe: SyntheticRecipe | FittingRecipe, profile: str, seed: int = 0) -> tuple[DepthEstimator, str]:
+    """The network that a row has left on this machine, that of the full profile if it is here; and its profile.
+
+    Raises:
+        MissingFileError: neither is here.
+    """
+    path, found = _left(recipe.name, profile, seed, NETWORK)
+    network = DepthEstimator(recipe.stacks, effort_of(found, recipe.effort).features)
+    network.load_state_dict(read_state(path))
+    return network.eval(), found
+
+
+def trained_prior(profile: str) -> tuple[PoseVAE, str]:
+    """The pose prior, as :func:`trained_network` finds networks."""
+    path, found = _left(PRIOR.name, profile, 0, PRIOR_FILE)
+    vae = PoseVAE()
+    vae.load_state_dict(read_state(path))
+    return vae.requires_grad_(False).eval(), found
+
+
+def _left(recipe: str, profile: str, seed: int, name: str) -> tuple[Path, str]:
+    try:
+        return find_artifact(CHAPTER, recipe, "full", seed, name), "full"
+    except MissingFileError:
+        return find_artifact(CHAPTER, recipe, profile, seed, name), profile
+
+
+def depth_picture(depth_m: Float[Tensor, "height width"]) -> UInt8[np.ndarray, "height width"]:
+    """A crop (cube frame, m) as a grey picture: the nearer, the brighter; nothing is dark."""
+    share = (BACKGROUND_M - depth_m.detach()) / (BACKGROUND_M + CUBE_M / 2)
+    grey = torch.where(depth_m < BACKGROUND_M, 70 + 185 * (share / 0.75).clamp(0, 1), 25)
+    return grey.to(torch.uint8).numpy()
+
+
+def sphere_mesh(
+    centres_m: Float[Tensor, "spheres 3"], radii_m: Float[Tensor, "spheres"], rings: int = 6
+) -> tuple[Float[Tensor, "vertices 3"], Int[Tensor, "faces 3"]]:
+    """Spheres as one mesh to turn: each a net of ``rings`` times ``2 rings`` quads, cut into triangles."""
+    polar = torch.linspace(0, math.pi, rings + 1)[:, None]
+    around = torch.linspace(0, 2 * math.pi, 2 * rings + 1)[:-1]
+    unit = torch.stack(
+        [polar.sin() * around.cos(), polar.sin() * around.sin(), polar.cos().expand(-1, len(around))], dim=-1
+    ).flatten(0, 1)
+    row, column = torch.meshgrid(torch.arange(rings), torch.arange(2 * rings), indexing="ij")
+    corner = [
+        (row + down) * 2 * rings + (column + right) % (2 * rings) for down, right in ((0, 0), (0, 1), (1, 0), (1, 1))
+    ]
+    first, second, third, fourth = (index.flatten() for index in corner)
+    faces = torch.cat([torch.stack([first, third, second], -1), torch.stack([second, third, fourth], -1)])
+    vertices = centres_m.float()[:, None] + radii_m.float()[:, None, None] * unit
+    offsets = len(unit) * torch.arange(len(centres_m))
+    return vertices.flatten(0, 1), (faces + offsets[:, None, None]).flatten(0, 1)

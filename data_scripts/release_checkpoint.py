@@ -51,7 +51,8 @@ One picture of one right hand in, a posed 3D hand out: `handlib.reconstruct(imag
 {rows}
 
 **What it is bad at.** Hands that are mostly hidden by things or by the other hand; both hands in one crop; gloves;
-hands seen along the forearm; pictures much smaller than 100 px; grips that the pose sampler does not draw. It answers
+hands seen along the forearm; fists seen from the thumb's side (the three packaged photographs are such: without a
+detector it misreads them); pictures much smaller than 100 px; grips that the pose sampler does not draw. It answers
 whatever it is shown, also a foot: look at `confidence`. The photographs are of few people, most with light skin, before
 quiet backgrounds; what it does for others has not been measured. Distance from the camera is as good as the focal
 length that it is given, and without one only a guess. Not for identifying people, nor for medical use.

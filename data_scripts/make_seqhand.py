@@ -5,8 +5,8 @@ stopped when the same command is given again. The paper's 400,000 and 10,000 fra
 
 Examples:
     python data_scripts/make_seqhand.py films --size 200 --image-px 128 --workers 8
-    python data_scripts/make_seqhand.py films_stb --database stb --walk shown
-    python data_scripts/make_seqhand.py films_bighand --database bighand --scheduler tcp://head-node:8786
+    python data_scripts/make_seqhand.py films_stb --database stb
+    python data_scripts/make_seqhand.py films_bighand --database bighand --walk snapped --scheduler tcp://head-node:8786
     python data_scripts/make_seqhand.py films --check
 """
 
@@ -38,7 +38,7 @@ def main(
     folder: Annotated[Path, typer.Argument(help="the data set's folder; made if it is not there")],
     database: Annotated[Database, typer.Option(help="stb and bighand need their files")] = Database.sampled,
     poses: Annotated[int, typer.Option(min=2, help="poses of the sampled database")] = 20_000,
-    walk: Annotated[str, typer.Option(help="snapped (the paper), straight (released code) or shown")] = "snapped",
+    walk: Annotated[str, typer.Option(help="shown, snapped (the paper) or straight (released code)")] = "shown",
     alpha: Annotated[float, typer.Option(help="update size of a flow")] = ALPHA,
     frames: Annotated[int, typer.Option(min=1, help="of a film")] = NUM_FRAMES,
     split: Annotated[str, typer.Option(help="train or test")] = "train",

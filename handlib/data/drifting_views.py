@@ -12,7 +12,7 @@ from torch import Tensor
 
 SCALE_SHARE, PLACE_SHARE, TURN_SHARE, BACKGROUND_SHARE = 0.5, 0.2, 0.6, 1.0
 
-EGO_TILT = (np.radians(20.0), np.radians(70.0))
+EGO_TILT = (np.radians(10.0), np.radians(55.0))
 EGO_DEVIATION = np.radians(15.0)
 """A hand held up before the eyes: how far it leans away, and how far it is turned any way besides."""
 

@@ -4,10 +4,11 @@ The three walks differ in what a step ends on:
 
 * ``"snapped"``, the paper's: the nearest pose of the database, from which the next step starts (Eq. 5 to 7). Every
   frame is a pose that somebody took. In a database that is thin around the path, the nearest pose to a small step is
-  the one that it started from: the flow then stands still for ever.
+  the one that it started from: the flow then stands still for ever (79 % of the steps among STB's 15,000 poses).
 * ``"straight"``, what the released code does: it edits a view of the array that it should have replaced, so that the
   snapped pose is lost and the walk is an exponential approach along a straight line, through poses no hand takes.
-* ``"shown"``, ours: the straight walk, each of its poses replaced by the nearest of the database. Never stands still.
+* ``"shown"``, ours: the straight walk, each of its poses replaced by the nearest of the database. It may dwell on one,
+  and moves on.
 """
 
 from collections.abc import Sequence

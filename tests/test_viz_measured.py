@@ -9,6 +9,7 @@ from handlib.experiments.s2hand.stored import flat_and_deep, mean_and_spread, me
 from handlib.reproduce.claims import load_claims
 from handlib.reproduce.results import Metric, write_result
 from handlib.reproduce.seed_verdicts import judge_by_seed
+from handlib.viz.stills import plotly_to_matplotlib
 
 CLAIM = next(claim for claim in load_claims() if claim.id == "s2hand-bone-orientation-joints")
 
@@ -79,6 +80,9 @@ def test_dots_of_rows_and_of_groups(store):
     entry = viz.measured_table("s2hand/table-4", columns=["mpjpe"])
     figure = viz.row_dots_figure(entry, "mpjpe", {"open benchmark": "ours"})
     assert figure.data[0].name == "ours" and sorted(figure.data[0].x) == pytest.approx([1.2, 1.3, 1.4, 1.5, 1.6, 1.8])
+    still = plotly_to_matplotlib(figure).axes[0]
+    assert [tick.get_text() for tick in still.get_yticklabels()][:2] == ["E_loc, E_regu", "+ E_ori"]
+    assert still.get_ylim()[0] > still.get_ylim()[1]
     with pytest.raises(BadInputError, match="nothing is measured"):
         viz.row_dots_figure(viz.measured_table("s2hand/table-4", profile="laptop"), "mpjpe")
     groups = {"a": {"one": (1.0, 2.0)}, "b": {"two": (3.0, 1.0)}}

@@ -110,7 +110,8 @@ def _draw_scatter(axes: "Axes", trace: Any, colour: str, _bars: list[Any]) -> No
     line = colour_of(trace.line.color, colour_of(trace.marker.color, colour))
     style = DASHES.get(trace.line.dash or "solid", "-") if "lines" in mode else "none"
     numbers = trace.marker.color is not None and not isinstance(trace.marker.color, str)
-    x, y = np.asarray(trace.x), np.asarray(trace.y, float)
+    x, y = np.asarray(trace.x), np.asarray(trace.y)
+    y = y if y.dtype.kind == "U" else y.astype(float)  # names of rows stay names
     if "markers" in mode and numbers and "lines" not in mode:
         axes.scatter(x, y, c=trace.marker.color, s=(trace.marker.size or 6) ** 2, label=trace.name, alpha=trace.opacity)
         return

@@ -131,7 +131,7 @@ def test_fitting_brings_spheres_nearer_to_the_data(frames):
         adam.zero_grad()
         output.loss.backward()
         adam.step()
-        losses.append(float(output.terms["data_to_model"]))
+        losses.append(output.terms["data_to_model"].item())
     assert np.mean(losses[-3:]) < 0.8 * losses[0]
 
 

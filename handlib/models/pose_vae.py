@@ -74,7 +74,7 @@ def kl_from_standard_normal(code: PoseCode) -> Float[Tensor, " batch"]:
 
 
 def pose_energy(
-    vae: PoseVAE,
+    vae: nn.Module,
     centres_m: Float[Tensor, "batch points 3"],
     noise: Float[Tensor, "batch latent"] | None = None,
     precision_m: float = PRECISION_M,
@@ -83,7 +83,8 @@ def pose_energy(
 
     P(pose | z) is a Gaussian around the reconstruction; its constant is left out, so that a perfect reconstruction
     costs nothing. The expectation is taken at one z: the mean of Q, or ``noise`` away from it. The printed term is the
-    bound itself, which is to be made large; a loss is to be made small.
+    bound itself, which is to be made large; a loss is to be made small. ``vae`` is a :class:`PoseVAE`, or one that a
+    training loop has wrapped.
     """
     reconstruction, code = vae(centres_m, noise)
     misfit = ((reconstruction - centres_m) / precision_m).square().flatten(1).sum(-1) / 2

@@ -33,8 +33,8 @@ def test_a_table_shows_the_papers_number_ours_and_what_was_not_run(store, capsys
     viz.show_measured(entry)
     shown = capsys.readouterr().out
     assert "paper: FreiHAND" in shown and ">1.54<" in shown
-    assert "here: open benchmark, 3 seeds" in shown and "1.60 ± 0.20" in shown
-    assert "mean hand" in shown and "here: not run" in shown
+    assert "Here: open benchmark." in shown and "here, 3 seeds" in shown and "1.60 ± 0.20" in shown
+    assert "mean hand" in shown and "here, not run" in shown
 
 
 def test_rows_can_be_chosen(store):

@@ -57,6 +57,10 @@ def show_measured(entry: LedgerTable, *, caption: str | None = None, digits: int
         digits: of measured numbers; by default those that the paper prints.
     """
     table = entry.table
+    # What all sources share is said once, under the caption, so that the column of sources stays narrow.
+    shared = entry.sources[0].dataset if entry.sources else ""
+    if not all(source.dataset.startswith(shared) for source in entry.sources):
+        shared = ""
     lines: list[list[str | None]] = []
     for row in table.rows:
         if any(value is not None for value in row.values):
@@ -67,14 +71,20 @@ def show_measured(entry: LedgerTable, *, caption: str | None = None, digits: int
         for source in sources:
             cells = [entry.cells.get((row.key, column.key, source)) for column in table.columns]
             count = max(len(cell.values) for cell in cells if cell is not None)
-            where = f"here: {source.dataset}, {count} seed{'' if count == 1 else 's'}"
+            words = [
+                "here",
+                source.dataset.removeprefix(shared).strip(", "),
+                f"{count} seed{'' if count == 1 else 's'}",
+            ]
+            where = ", ".join(filter(None, words))
             lines.append([row.label, where, *(_text(table, i, cell, digits) for i, cell in enumerate(cells))])
         if not sources:
-            lines.append([row.label, "here: not run", *[None] * len(table.columns)])
+            lines.append([row.label, "here, not run", *[None] * len(table.columns)])
     heads = ["", "measured on", *(f"{c.label}{'' if c.unit == '1' else f' [{c.unit}]'}" for c in table.columns)]
+    title = caption or f"{table.name}. {table.caption}"
     show_table(
         dict(zip(heads, map(list, zip(*lines, strict=True)), strict=True)),
-        caption=caption or f"{table.name}. {table.caption}",
+        caption=f"{title.rstrip('.')}. Here: {shared}." if shared else title,
     )
 
 

@@ -91,6 +91,9 @@ def test_gains_less_than_compares_relative_gains():
     claim = Claim("id", "s2hand", "where", "says", "gains less than", pairs, ())
     assert judge(claim, look_up(a=1.1, b=1.0, c=1.2, d=1.0)) is True
     assert judge(claim, look_up(a=1.3, b=1.0, c=1.2, d=1.0)) is False
+    # A share of nothing: any gain over zero is larger than every other, and zero over zero is none.
+    assert judge(claim, look_up(a=1.1, b=1.0, c=0.2, d=0.0)) is True
+    assert judge(claim, look_up(a=0.0, b=0.0, c=1.2, d=1.0)) is True
 
 
 def claim_file(**changes) -> dict:

@@ -5,6 +5,7 @@ Which way is better is the column's own business (``Column.better``), so one ope
 ``judge`` is used on the papers' own numbers and on measured ones.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -114,7 +115,7 @@ def judge(claim: Claim, lookup: Lookup) -> bool | None:
         sign = -1.0 if comparison.better == "lower" else 1.0
         each = [_compare(claim, sign * own, sign * other) for other in others]
         verdicts.append(any(each) if claim.operator == "better than one of" else all(each))
-        gains.append(sign * (own - others[0]) / abs(others[0]))
+        gains.append(_gain(sign * (own - others[0]), others[0]))
     return gains[0] < gains[1] if claim.operator == "gains less than" else all(verdicts)
 
 
@@ -134,6 +135,13 @@ def judge_in_print(claim: Claim) -> str:
         return "contradicted"
     margins = [_margin_is_printed(comparison, tables) for comparison in claim.comparisons]
     return "holds" if all(margins) else "direction only"
+
+
+def _gain(difference: float, other: float) -> float:
+    """A difference relative to the number that it is a difference from; infinite where that is zero."""
+    if other == 0:
+        return math.copysign(math.inf, difference) if difference else 0.0
+    return difference / abs(other)
 
 
 def _compare(claim: Claim, own: float, other: float) -> bool:

@@ -24,7 +24,9 @@ GENERATED_PAGES = ("ledger", "equations")
 
 FIGURE_MARK = "data-hl-figure="
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
-SHOW_CALL = re.compile(r"^\s*(?:viz\.)?(?:show|explore)\(|\bviz\.(?:show|explore|posable_hand|draggable_keypoints)\(", re.MULTILINE)
+SHOW_CALL = re.compile(
+    r"^\s*(?:viz\.)?(?:show|explore)\(|\bviz\.(?:show|explore|posable_hand|draggable_keypoints)\(", re.MULTILINE
+)
 
 
 def toc_pages(book: Path) -> list[str]:

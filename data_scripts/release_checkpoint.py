@@ -12,18 +12,17 @@ from typing import Annotated
 
 import typer
 
-import handlib
 from handlib.errors import HandlibError
 from handlib.experiments.s2hand.lifted import PhotographsOnTarget
 from handlib.experiments.s2hand.lifting import NETWORK, build_task, lifted_effort_of
 from handlib.experiments.s2hand.photographs import PhotographsRecipe
 from handlib.models.checkpoint_file import save_network
+from handlib.pretrained import RELEASED
 from handlib.reproduce.artifacts import find_artifact
 from handlib.reproduce.places import results_folder
 from handlib.reproduce.results import Result, read_result, result_path
 from handlib.reproduce.state import read_state
 
-RELEASED = Path(handlib.__file__).parent / "models" / "assets" / "s2hand_photographs.safetensors"
 LARGEST_BYTES = 20_000_000
 SCORES = {
     "photo_pa_detector": "held-out photographs, distance from a detector's own 3D guess (itself wrong by about 11 mm)",
@@ -53,9 +52,10 @@ One picture of one right hand in, a posed 3D hand out: `handlib.reconstruct(imag
 **What it is bad at.** Hands that are mostly hidden by things or by the other hand; both hands in one crop; gloves;
 hands seen along the forearm; fists seen from the thumb's side (the three packaged photographs are such: without a
 detector it misreads them); pictures much smaller than 100 px; grips that the pose sampler does not draw. It answers
-whatever it is shown, also a foot: look at `confidence`. The photographs are of few people, most with light skin, before
-quiet backgrounds; what it does for others has not been measured. Distance from the camera is as good as the focal
-length that it is given, and without one only a guess. Not for identifying people, nor for medical use.
+whatever it is shown, also a foot: look at `confidence`. One set of photographs is of 218 people before plain ground,
+the other of a few; skin tones were not counted, and how it does on each has not been measured. Distance from the
+camera is as good as the focal length that it is given, and without one only a guess. Not for identifying people, nor
+for medical use.
 """
 
 

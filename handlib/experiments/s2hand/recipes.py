@@ -54,7 +54,7 @@ class S2HandRecipe(TargetRecipe):
             the first step on, which may collapse.
         network: "ours" or "paper": how rotation and place are coded, see :class:`handlib.models.s2hand.S2HandConfig`.
         encoder: where the 3D branch begins: with ImageNet's weights, as in the paper, or with those of the "detector",
-            which has learnt in 2D what hands look like, and saves most of the paper's 7 million samples.
+            which has learnt in 2D what hands look like, and saves most of the paper's 4.9 million samples.
     """
 
     keypoints: str = "detected"

@@ -68,10 +68,11 @@ def look_for_hands(
         rows = slice(start, start + BLOCK)
         block, sides, cameras = pictures[rows], left[rows], None if K is None else K[rows]
         centre, side = whole_pictures(block)
-        for _ in range(looks - 1):
+        known = None if detected is None else detected[rows]
+        # Earlier looks only say where the last one is to be: not needed where a detector has said so of every hand.
+        for _ in range(0 if known is not None and bool(known.found.all()) else looks - 1):
             seen = look_at(network, block, centre, side, sides, cameras)
             centre, side = boxes_around(seen.keypoints_px, block)
-        known = None if detected is None else detected[rows]
         if known is not None:
             box = boxes_around(known.keypoints_px, block)
             centre, side = torch.where(known.found[:, None], box[0], centre), torch.where(known.found, box[1], side)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import fixture_formats
+import fixture_nyu
 import typer
 from fixture_hands import stand_in_hand
 from tqdm import tqdm
@@ -20,7 +21,11 @@ from tqdm import tqdm
 from handlib.errors import BadInputError
 from handlib.hand import write_mano_npz
 
-NAMES = tuple(sorted(name.removeprefix("write_") for name in vars(fixture_formats) if name.startswith("write_")))
+WRITERS = {
+    name.removeprefix("write_"): writer
+    for name, writer in sorted((vars(fixture_formats) | vars(fixture_nyu)).items())
+    if name.startswith("write_")
+}
 
 
 def main(
@@ -28,16 +33,16 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help="some of them; all by default")] = None,
 ) -> None:
     """Write the data sets, each into an empty folder."""
-    for name in tqdm(only or NAMES, desc="writing", unit="set"):
-        if name not in NAMES:
-            raise BadInputError(f"--only {name}: there are {', '.join(NAMES)}")
+    for name in tqdm(only or WRITERS, desc="writing", unit="set"):
+        if name not in WRITERS:
+            raise BadInputError(f"--only {name}: there are {', '.join(WRITERS)}")
         root = out / name
         if root.is_dir() and any(root.iterdir()):
             raise BadInputError(f"{root} is not empty: give another folder, or remove it first")
         root.mkdir(parents=True, exist_ok=True)
-        getattr(fixture_formats, f"write_{name}")(root)
+        WRITERS[name](root)
     write_mano_npz(stand_in_hand().file, out / "MANO_RIGHT.npz")
-    typer.echo(f"{out}: {', '.join(only or NAMES)}, and the hand MANO_RIGHT.npz")
+    typer.echo(f"{out}: {', '.join(only or WRITERS)}, and the hand MANO_RIGHT.npz")
 
 
 if __name__ == "__main__":

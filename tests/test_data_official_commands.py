@@ -202,4 +202,4 @@ def test_fixtures_are_written_from_the_command_line_and_are_the_same_each_time(t
         script.main(tmp_path / "a", ["youtube_hands"])
     with pytest.raises(BadInputError, match="--only imagenet: there are bighand"):
         script.main(tmp_path / "c", ["imagenet"])
-    assert set(script.NAMES) == set(OFFICIAL_SETS) - {"nyu"}
+    assert set(script.WRITERS) == set(OFFICIAL_SETS)

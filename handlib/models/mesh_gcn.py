@@ -27,7 +27,7 @@ class GraphBlock(nn.Module):
         """Build a layer between each two of ``widths``."""
         super().__init__()
         # What follows from the mesh is no part of a checkpoint.
-        self.register_buffer("laplacian", hierarchy.laplacian[level], persistent=False)
+        self.register_buffer("laplacian", hierarchy.laplacian[level].to_sparse(), persistent=False)
         self.register_buffer("real", hierarchy.real[level], persistent=False)
         pairs = list(zip(widths, widths[1:], strict=False))
         self.layers = nn.ModuleList(ChebyshevConv(width_in, width, terms) for width_in, width in pairs)

@@ -26,6 +26,8 @@ OnBad = Literal["raise", "skip"]
 # A hand from wrist to the farthest joint, m. Further out it is a child's fist or a giant's hand: a wrong unit.
 HAND_SPAN_M = (0.04, 0.35)
 UNREADABLE_FILE = "unreadable.txt"
+FIXTURE_FILE = "FIXTURE.txt"
+"""Lies in a folder that only looks like a data set: drawn hands in its format, see ``make_format_fixtures.py``."""
 
 
 class OfficialDataset(Sequence):
@@ -124,6 +126,11 @@ class OfficialDataset(Sequence):
     def forget_unreadable(self) -> None:
         """Offer all pictures again at the next opening: to read them once more, after they were repaired."""
         (cache_folder(self.root) / self._unreadable_name()).unlink(missing_ok=True)
+
+    @property
+    def was_looked_through(self) -> bool:
+        """Whether it is on record which samples are damaged, even if none is: see :meth:`remember_unreadable`."""
+        return (cache_folder(self.root) / self._unreadable_name()).is_file()
 
     def remember_unreadable(self) -> None:
         """Keep what ``skipped`` says, so that readers that are opened later leave the same samples out."""

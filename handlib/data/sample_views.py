@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from handlib.crops import (
     crop_affine,
@@ -18,25 +20,17 @@ from handlib.data.sample import Sample
 from handlib.errors import BadInputError
 
 
-def crop_sample(sample: Sample, image_px: int, *, enlarge: float | int = 1.5) -> Sample:
+def crop_sample(sample: Sample, image_px: int, *, enlarge: float | int | None = 1.5) -> Sample:
     """The square around a hand, resized: picture, K, 2D joints, box, mask and depth; 3D stays as it is.
 
     The square is ``enlarge`` times the longer side of the box around the labelled 2D joints, or, where fewer than three
-    have a label (HO-3D's evaluation split), around the data set's own ``box_px``.
+    have a label (HO-3D's evaluation split), around the data set's own ``box_px``. With ``enlarge=None`` it is the whole
+    picture (FreiHAND's are crops already), with a margin where that is no square.
 
     Raises:
-        BadInputError: the sample has neither.
+        BadInputError: the sample has neither joints nor box.
     """
-    points = np.zeros((0, 2), np.float32)
-    if sample.joints_2d_px is not None:
-        known = np.ones(21, bool) if sample.confidence is None else sample.confidence > 0
-        points = sample.joints_2d_px[known]
-    if len(points) < 3:
-        if sample.box_px is None:
-            raise BadInputError(f"{sample.name}: no 2D joints and no box to crop by; crop it with handlib.crops")
-        points = sample.box_px.reshape(2, 2)
-    centre, side = square_box(torch.as_tensor(points, dtype=torch.float64)[None], enlarge)
-    affine = crop_affine(centre, side, image_px)
+    affine = crop_affine(*_square(sample, enlarge), image_px)
     matrix = affine[0]
     changed = {"image": warp_image(sample.image, matrix, image_px)}
     if sample.K is not None:
@@ -83,3 +77,21 @@ def as_right_hand(sample: Sample) -> Sample:
         if (values := getattr(sample, name)) is not None:
             changed[name] = np.ascontiguousarray(values[:, ::-1])
     return replace(sample, **changed)
+
+
+def _square(sample: Sample, enlarge: float | int | None) -> tuple[Float[Tensor, "1 2"], Float[Tensor, "1"]]:
+    """Centre and side, px, of what :func:`crop_sample` keeps."""
+    if enlarge is None:
+        height, width = sample.image.shape[:2]
+        # A picture ends half a pixel beyond the centres of its outermost pixels.
+        corners = [[-0.5, -0.5], [width - 0.5, height - 0.5]]
+        return square_box(torch.tensor([corners], dtype=torch.float64), 1.0)
+    points = np.zeros((0, 2), np.float32)
+    if sample.joints_2d_px is not None:
+        known = np.ones(21, bool) if sample.confidence is None else sample.confidence > 0
+        points = sample.joints_2d_px[known]
+    if len(points) < 3:
+        if sample.box_px is None:
+            raise BadInputError(f"{sample.name}: no 2D joints and no box to crop by; crop it with handlib.crops")
+        points = sample.box_px.reshape(2, 2)
+    return square_box(torch.as_tensor(points, dtype=torch.float64)[None], enlarge)

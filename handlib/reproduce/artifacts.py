@@ -62,7 +62,7 @@ class ArtifactFolder:
         return self.folder / name
 
 
-def find_artifact(chapter: str, recipe: str, profile: str, seed: int, name: str) -> Path:
+def find_artifact(chapter: str, recipe: str, profile: str, seed: int, name: str, store: Path | None = None) -> Path:
     """A file that the run of a stored result has left on this machine.
 
     Args:
@@ -70,13 +70,14 @@ def find_artifact(chapter: str, recipe: str, profile: str, seed: int, name: str)
         profile: smoke, laptop or full.
         seed: of the run.
         name: as the run's work gave it to ``RunContext.artifact_path``.
+        store: where the result is; by default where results of the profile are.
 
     Raises:
         MissingFileError: the run was not done, or on another machine; the message has the command that does it.
         BadInputError: the stored result is damaged, or the name is none of a file.
     """
     command = f"handlib run {chapter} --recipe {recipe} --profile {profile} --seed {seed}"
-    stored = result_path(store_for(profile), chapter, recipe, profile, seed)
+    stored = result_path(store or store_for(profile), chapter, recipe, profile, seed)
     if not stored.is_file():
         raise MissingFileError(f"{name} of {recipe} ({profile}, seed {seed}): the run was not done; run: {command}")
     folder = ArtifactFolder(run_folder("artifacts", chapter, recipe, profile, seed), read_result(stored).key)

@@ -9,8 +9,11 @@ import typer
 from handlib.errors import BadInputError
 from handlib.reproduce.driver import execute_plans
 from handlib.reproduce.notebooks import find_book, find_notebooks
+from handlib.reproduce.official import official_chapters, official_place
+from handlib.reproduce.official_command import Data, Root, SkipBad, check_data_options, say_what_is_there
 from handlib.reproduce.plan import Plan, make_plans
 from handlib.reproduce.profiles import Profile
+from handlib.reproduce.run_command import choose_runs, run_all
 
 _MOST_DEFAULT_JOBS = 4
 
@@ -34,6 +37,9 @@ def reproduce(
     ] = None,
     list_only: Annotated[bool, typer.Option("--list", help="Say what would be run and why, and leave.")] = False,
     book: Annotated[Path | None, typer.Option(help="The book folder [default: found from here up].")] = None,
+    data: Data = None,
+    root: Root = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Execute the book's notebooks, those that something has changed under.
 
@@ -46,7 +52,20 @@ def reproduce(
       handlib reproduce --list                       what would be run, and why
       handlib reproduce hand_model --profile smoke   one chapter, in seconds
       handlib reproduce hand_model --set seed=3      another seed
+
+    With --data, a chapter's runs on an official data set come first, and its pages are executed again if these runs may
+    stand beside published numbers.
+
+    \b
+      handlib reproduce s2hand --data freihand --root DIR --profile full
     """
+    check_data_options(data, root, skip_bad)
+    if data is not None:
+        chapters = _run_on(data, root, skip_bad, chapters or [], profile, force)
+        if not chapters:
+            return
+        # What is run on official data takes hours; the pages that show it are those of make book.
+        profile, force = Profile.LAPTOP, False
     folder = find_book(book)
     plans = make_plans(folder, find_notebooks(folder, chapters or ()), profile, read_settings(settings or []))
     if list_only:
@@ -57,6 +76,20 @@ def reproduce(
     executed = execute_plans(folder, plans, jobs=jobs, force=force)
     kept = len(plans) - len(executed)
     typer.echo(f"{len(executed)} executed, {kept} up to date: {folder / '_build' / 'executed'}")
+
+
+def _run_on(
+    data: str, root: Path | None, skip_bad: bool, chapters: list[str], profile: Profile, force: bool
+) -> list[str]:
+    """Run chapters on an official data set; the names of the pages that now have more to show."""
+    runs = [run for chapter in chapters or official_chapters(data) for run in choose_runs(chapter, profile, data=data)]
+    with official_place(data, root, skip_bad):
+        whole = say_what_is_there([experiment.recipe for experiment, _ in runs], skip_bad)
+        run_all(runs, profile, force=force)
+    if not (whole and profile.is_comparable):
+        return []
+    prefixes = tuple({experiment.recipe.chapter for experiment, _ in runs})
+    return [notebook.name for notebook in find_notebooks(find_book(), ()) if notebook.name.startswith(prefixes)]
 
 
 def read_settings(settings: list[str]) -> dict[str, str]:

@@ -42,6 +42,13 @@ class Recipe:
         """Digest of the data it reads; the default is for data that the library generates from the seed."""
         return "generated"
 
+    def shortfall(self) -> str:
+        """What its data lacks of the published data set, in words; empty where nothing does, or none is claimed.
+
+        Results on such data go to the cache, as those of the profile smoke do, and never beside published numbers.
+        """
+        return ""
+
 
 @dataclass(frozen=True)
 class RunIdentity:
@@ -53,6 +60,7 @@ class RunIdentity:
         modules: where its code begins, as :func:`handlib.reproduce.closure.code_modules` says.
         code: digest of the code that it can run.
         data: digest of the data.
+        shortfall: what the data lacks of the published data set, see :meth:`Recipe.shortfall`.
     """
 
     recipe: Recipe
@@ -62,6 +70,7 @@ class RunIdentity:
     modules: tuple[str, ...]
     code: str
     data: str
+    shortfall: str = ""
 
     @property
     def key(self) -> str:
@@ -70,10 +79,19 @@ class RunIdentity:
         return digest_json([kind, self.parameters, str(self.profile), self.seed, self.data, self.code])
 
     @property
+    def store(self) -> Path:
+        """Where its result goes: to the results only what may stand beside published numbers."""
+        return store_for(Profile.SMOKE if self.shortfall else self.profile)
+
+    @property
+    def dataset(self) -> str:
+        """What it is measured on, in words, with what that lacks."""
+        return f"{self.recipe.dataset} ({self.shortfall})" if self.shortfall else self.recipe.dataset
+
+    @property
     def path(self) -> Path:
         """The result's file, whether it is there or not."""
-        root = store_for(self.profile)
-        return result_path(root, self.recipe.chapter, self.recipe.name, self.profile, self.seed)
+        return result_path(self.store, self.recipe.chapter, self.recipe.name, self.profile, self.seed)
 
     def folder(self, kind: str) -> Path:
         """The run's place in the cache: for ``checkpoints``, ``artifacts`` or ``locks``."""
@@ -110,7 +128,14 @@ def identify(recipe: Recipe, profile: str, seed: int, work: Callable[..., Outcom
     """
     modules = code_modules(type(recipe), work)
     return RunIdentity(
-        recipe, read_profile(profile), seed, _parameters(recipe), modules, code_digest(modules), recipe.data_digest()
+        recipe=recipe,
+        profile=read_profile(profile),
+        seed=seed,
+        parameters=_parameters(recipe),
+        modules=modules,
+        code=code_digest(modules),
+        data=recipe.data_digest(),
+        shortfall=recipe.shortfall(),
     )
 
 

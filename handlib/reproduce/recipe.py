@@ -20,7 +20,6 @@ from handlib.reproduce.checkpoints import CheckpointFolder
 from handlib.reproduce.identity import Recipe, RunIdentity, identify
 from handlib.reproduce.locks import locked
 from handlib.reproduce.machine import device_name, git_commit, package_versions
-from handlib.reproduce.places import store_for
 from handlib.reproduce.profiles import Profile
 from handlib.reproduce.random_state import get_random_state, seed_everything, set_random_state
 from handlib.reproduce.results import Outcome, Provenance, Result, read_result, write_result
@@ -122,7 +121,8 @@ class RunContext:
         """
         seed = self.seed if seed is None else seed
         run(recipe, self.profile, seed, work, needs=(name,), force=False, device=str(self.device))
-        return find_artifact(recipe.chapter, recipe.name, self.profile, seed, name)
+        store = identify(recipe, self.profile, seed, work).store
+        return find_artifact(recipe.chapter, recipe.name, self.profile, seed, name, store)
 
 
 def run(
@@ -198,12 +198,12 @@ def _compute(identity: RunIdentity, work: Callable[[RunContext], Outcome], force
         profile=str(profile),
         seed=seed,
         key=key,
-        dataset=recipe.dataset,
+        dataset=identity.dataset,
         columns=dict(recipe.columns),
         parameters=identity.parameters,
         outcome=outcome,
         provenance=provenance,
     )
-    path = write_result(store_for(profile), result)
+    path = write_result(identity.store, result)
     checkpoints.remove()
     return read_result(path)

@@ -1,5 +1,6 @@
 """``handlib run``: the recipes behind the tables, in batch."""
 
+import contextlib
 import traceback
 from collections.abc import Iterable
 from typing import Annotated
@@ -10,6 +11,8 @@ from handlib.errors import BadInputError, HandlibError
 from handlib.reproduce.experiment import Experiment, chapters, experiments_of
 from handlib.reproduce.identity import RunIdentity
 from handlib.reproduce.ledger_text import format_duration
+from handlib.reproduce.official import official_chapters, official_experiments, official_place
+from handlib.reproduce.official_command import Data, Root, SkipBad, check_data_options, say_what_is_there
 from handlib.reproduce.profiles import Profile
 from handlib.reproduce.results import OtherSchemaError, Result, read_result
 
@@ -39,6 +42,9 @@ def run_recipes(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run what is stored, too, and from the beginning.")] = False,
     list_only: Annotated[bool, typer.Option("--list", help="Say what is stored and what is not, and leave.")] = False,
+    data: Data = None,
+    root: Root = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Run the recipes behind a chapter's tables, those of which no result of today's code is stored.
 
@@ -51,18 +57,27 @@ def run_recipes(
       handlib run fitting_baseline --list --profile full     one chapter's
       handlib run fitting_baseline --profile full            all its runs: hours, on some chapters
       handlib run fitting_baseline --recipe target-fit-true --seed 3
+      handlib run s2hand --data freihand --root DIR --profile full    on an official data set
     """
+    check_data_options(data, root, skip_bad)
     if list_only:
-        names = chapters() if chapter is None else [chapter]
-        chosen = {name: choose_runs(name, profile, recipes or (), seeds or ()) for name in names}
-        typer.echo("\n\n".join(describe_runs(name, profile, runs) for name, runs in chosen.items()))
+        names = [chapter] if chapter is not None else chapters() if data is None else list(official_chapters(data))
+        chosen = {name: choose_runs(name, profile, recipes or (), seeds or (), data) for name in names}
+        with official_place(data, root, skip_bad) if data and root else contextlib.nullcontext():
+            typer.echo("\n\n".join(describe_runs(name, profile, runs) for name, runs in chosen.items()))
     elif chapter is None:
         raise BadInputError(f"name a chapter to run ({', '.join(chapters())}), or ask for --list")
     else:
-        run_all(choose_runs(chapter, profile, recipes or (), seeds or ()), profile, force=force)
+        runs = choose_runs(chapter, profile, recipes or (), seeds or (), data)
+        with official_place(data, root, skip_bad) if data else contextlib.nullcontext():
+            if data is not None:
+                say_what_is_there([experiment.recipe for experiment, _ in runs], skip_bad)
+            run_all(runs, profile, force=force)
 
 
-def choose_runs(chapter: str, profile: Profile, recipes: Iterable[str] = (), seeds: Iterable[int] = ()) -> list[Run]:
+def choose_runs(
+    chapter: str, profile: Profile, recipes: Iterable[str] = (), seeds: Iterable[int] = (), data: str | None = None
+) -> list[Run]:
     """The runs of a chapter, in its own order: first all recipes with the first seed, so that a table fills by columns.
 
     Args:
@@ -70,11 +85,13 @@ def choose_runs(chapter: str, profile: Profile, recipes: Iterable[str] = (), see
         profile: which asks for seeds.
         recipes: by name; all without any.
         seeds: whatever the profile asks for without any.
+        data: the official data set to run on; the open data by default.
 
     Raises:
-        BadInputError: no such chapter, or no such recipe in it.
+        BadInputError: no such chapter, no such recipe in it, or no run on that data set.
     """
-    experiments, wanted = experiments_of(chapter), set(recipes)
+    wanted = set(recipes)
+    experiments = experiments_of(chapter) if data is None else official_experiments(chapter, data)
     if missing := wanted - {experiment.recipe.name for experiment in experiments}:
         known = ", ".join(experiment.recipe.name for experiment in experiments)
         raise BadInputError(f"{chapter} has no recipe {', '.join(sorted(missing))}: choose of {known}")

@@ -34,6 +34,8 @@ DRAWN = """async (figure) => {
     await new Promise(done => requestAnimationFrame(done));
     if (kind === 'posable') {
       if (colours(figure.querySelector('canvas')) > 3) return '';
+    } else if (kind === 'turning') {
+      if (figure.querySelectorAll('svg path').length > 3) return '';
     } else if (kind === 'draggable') {
       if (figure.querySelectorAll('svg line').length > 3) return '';
     } else {

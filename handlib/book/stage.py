@@ -25,7 +25,8 @@ GENERATED_PAGES = ("ledger", "equations")
 FIGURE_MARK = "data-hl-figure="
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 SHOW_CALL = re.compile(
-    r"^\s*(?:viz\.)?(?:show|explore)\(|\bviz\.(?:show|explore|posable_hand|draggable_keypoints)\(", re.MULTILINE
+    r"^\s*(?:viz\.)?(?:show|explore)\(|\bviz\.(?:show|explore|posable_hand|draggable_keypoints|turning_joint)\(",
+    re.MULTILINE,
 )
 
 

@@ -213,7 +213,7 @@ def notebook_scripts() -> str:
     from plotly.offline import get_plotlyjs
 
     style = (STATIC / "figure.css").read_text()
-    names = ("posable_hand.js", "draggable_keypoints.js", "figure.js")
+    names = ("posable_hand.js", "draggable_keypoints.js", "turning_joint.js", "figure.js")
     scripts = [get_plotlyjs(), *((STATIC / name).read_text() for name in names)]
     return f"<style>{style}</style>" + "".join(f"<script>{code}</script>" for code in scripts)
 

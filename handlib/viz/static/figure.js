@@ -82,7 +82,12 @@
     window.handlibDraggableKeypoints(figure);
   }
 
-  const DRAW = { plotly: drawPlotly, posable: drawPosable, draggable: drawDraggable };
+  async function drawTurning(figure) {
+    await load("turning_joint.js", () => window.handlibTurningJoint);
+    window.handlibTurningJoint(figure);
+  }
+
+  const DRAW = { plotly: drawPlotly, posable: drawPosable, draggable: drawDraggable, turning: drawTurning };
 
   async function draw(figure) {
     try {

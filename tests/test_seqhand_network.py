@@ -12,8 +12,9 @@ from handlib.errors import BadInputError
 from handlib.hand import HandModel
 from handlib.hand.hand_code import HandCode, posed_joints, posed_mesh, project_weak_perspective, see_hand
 from handlib.models.conv_lstm import FIRST_FORGET_BIAS, ConvLSTM, ConvLSTMState, update_cell
-from handlib.models.film_encoders import MotionBlock, make_encoder, normalise_films, shifted_differences
+from handlib.models.film_encoders import make_encoder, normalise_films
 from handlib.models.film_readouts import make_readout
+from handlib.models.motion_filters import MotionBlock, shifted_differences
 from handlib.models.resnet import I3D_FRAMES, I3D_STEM_FRAMES, ResNet, inflate_weights
 from handlib.models.seqhand import FIRST_SCALE, SeqHandConfig, SeqHandNetwork
 from handlib.skeleton import JOINT_NAMES, MODEL_JOINT_NAMES

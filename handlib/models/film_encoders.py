@@ -6,20 +6,26 @@ width) of :func:`normalise_films` and give (batch, frames, channels, rows, colum
 
 from typing import Literal, get_args
 
-import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
-from torch.nn.functional import pad, relu
 
 from handlib.errors import BadInputError
-from handlib.models.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite0
+from handlib.models.efficientnet_lite import EfficientNetLite0
+from handlib.models.film_stand_ins import STAND_INS, LiteEncoder
 from handlib.models.images import normalise_images
+from handlib.models.motion_filters import MotionBlock
 from handlib.models.resnet import CHANNELS, RESNET50, RESNET101, ResNet
 
-EncoderName = Literal["resnet50", "resnet101", "i3d", "mfnet", "efficientnet_lite0"]
-
-_REDUCTION = 4
-_SHIFTS = 9
+EncoderName = Literal[
+    "resnet50",
+    "resnet101",
+    "i3d",
+    "mfnet",
+    "efficientnet_lite0",
+    "lite0_deep",
+    "lite0_inflated",
+    "lite0_motion",
+]
 
 
 def normalise_films(
@@ -32,18 +38,17 @@ def normalise_films(
 class FrameEncoder(nn.Module):
     """Every frame by itself, through one network of pictures."""
 
-    def __init__(self, network: ResNet | EfficientNetLite0) -> None:
+    channels = CHANNELS[-1]
+
+    def __init__(self, network: ResNet) -> None:
         super().__init__()
         self.network = network
-        self.channels = HEAD_CHANNELS if isinstance(network, EfficientNetLite0) else CHANNELS[-1]
 
     def forward(
         self, films: Float[Tensor, "batch frames 3 height width"]
     ) -> Float[Tensor, "batch frames channels rows columns"]:
         """Features of stride 32."""
-        features = self.network(films.flatten(0, 1))
-        features = features.stride32 if isinstance(self.network, EfficientNetLite0) else features
-        return features.unflatten(0, films.shape[:2])
+        return self.network(films.flatten(0, 1)).unflatten(0, films.shape[:2])
 
 
 class InflatedEncoder(nn.Module):
@@ -82,49 +87,14 @@ class MotionEncoder(nn.Module):
         return features.unflatten(0, films.shape[:2])
 
 
-class MotionBlock(nn.Module):
-    """Adds to features what changed since the frame before: narrow, :func:`shifted_differences`, mix.
-
-    The filters are those of MFNet (Lee et al., ECCV 2018, https://arxiv.org/abs/1807.10037); the sizes are ours.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        narrow = channels // _REDUCTION
-        self.narrow = nn.Sequential(nn.Conv2d(channels, narrow, 1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU())
-        self.mix = nn.Sequential(nn.Conv2d(_SHIFTS * narrow, channels, 1, bias=False), nn.BatchNorm2d(channels))
-
-    def forward(
-        self, features: Float[Tensor, "batch frames channels rows columns"]
-    ) -> Float[Tensor, "batch frames channels rows columns"]:
-        """The features of each frame, with its motion."""
-        narrow = self.narrow(features.flatten(0, 1)).unflatten(0, features.shape[:2])
-        motion = self.mix(shifted_differences(narrow).flatten(0, 1))
-        return relu(features + motion.unflatten(0, features.shape[:2]))
-
-
-def shifted_differences(
-    features: Float[Tensor, "batch frames channels rows columns"],
-) -> Float[Tensor, "batch frames shifted rows columns"]:
-    """MFNet's fixed motion filters: ``F_t(p) - F_{t-1}(p + d)`` for the nine shifts d of at most a cell.
-
-    What moved by d leaves nothing in the map of -d. MFNet takes the frame after; the frame before makes it fit for
-    streams. The first frame is compared with itself. Shifts are row by row; all channels of a shift lie together.
-    """
-    rows, columns = features.shape[3:]
-    before = torch.cat([features[:, :1], features[:, :-1]], dim=1)
-    around = pad(before.flatten(0, 1), (1, 1, 1, 1), mode="replicate").unflatten(0, features.shape[:2])
-    shifted = [around[..., y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
-    return torch.cat([features - other for other in shifted], dim=2)
-
-
 def make_encoder(name: str, imagenet: bool = True) -> nn.Module:
     """An encoder by its name; it tells its ``channels``.
 
     Args:
-        name: one of :data:`EncoderName`. "efficientnet_lite0" is the small stand-in for a CPU.
-        imagenet: whether that one begins with ImageNet's weights, which a package carries. No package carries
-            ResNet's: the others begin with random ones (see :mod:`handlib.models.resnet` for loading your own).
+        name: one of :data:`EncoderName`. "efficientnet_lite0" and what begins with "lite0" are the small stand-ins of
+            :mod:`handlib.models.film_stand_ins` for a CPU.
+        imagenet: whether those begin with ImageNet's weights, which a package carries. No package carries ResNet's: the
+            others begin with random ones (see :mod:`handlib.models.resnet` for loading your own).
 
     Raises:
         BadInputError: no such encoder.
@@ -132,8 +102,8 @@ def make_encoder(name: str, imagenet: bool = True) -> nn.Module:
     """
     if name not in get_args(EncoderName):
         raise BadInputError(f"encoder is {name!r}, expected one of {get_args(EncoderName)}")
-    if name == "efficientnet_lite0":
-        return FrameEncoder(EfficientNetLite0.imagenet() if imagenet else EfficientNetLite0())
+    if name in STAND_INS.values():
+        return LiteEncoder(EfficientNetLite0.imagenet() if imagenet else EfficientNetLite0(), name)
     if name == "i3d":
         return InflatedEncoder()
     if name == "mfnet":

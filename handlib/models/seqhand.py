@@ -29,7 +29,8 @@ class SeqHandConfig:
     """What a network is made of; the defaults are the paper's, :meth:`small` is for a CPU.
 
     Attributes:
-        encoder: "resnet50", "resnet101", "i3d", "mfnet" or "efficientnet_lite0".
+        encoder: "resnet50", "resnet101", "i3d", "mfnet", or one of the stand-ins that
+            :data:`~handlib.models.film_stand_ins.STAND_INS` names.
         memory: "conv_lstm", "lstm" or "none".
         hidden: width of the memory.
         num_pose, num_shape: numbers for pose (principal components) and shape.
@@ -111,8 +112,20 @@ class SeqHandNetwork(nn.Module):
                 f"films: shape {tuple(films.shape)}, expected (batch, frames, 3, size, size) with square frames of at "
                 f"least {SMALLEST_IMAGE_PX} px; handlib.crops cuts them out"
             )
-        numbers, state = self.readout(self.encoder(films), state)
-        with torch.autocast(films.device.type, enabled=False):
+        return self.read(self.encoder(films), image_px, state)
+
+    def read(
+        self, features: Float[Tensor, "batch frames channels rows columns"], image_px: int, state: Any = None
+    ) -> tuple[FilmPrediction, Any]:
+        """The hands in frames of which the encoder has said ``features``; as :meth:`forward`, which begins earlier.
+
+        Args:
+            features: of the encoder.
+            image_px: side of the frames.
+            state: as there.
+        """
+        numbers, state = self.readout(features, state)
+        with torch.autocast(features.device.type, enabled=False):
             code = self.code_of(numbers.to(torch.promote_types(numbers.dtype, torch.float32)))
             return FilmPrediction(code, see_hand(self.hand, code, image_px)), state
 

@@ -7,10 +7,10 @@ in its ``__init__.py``::
         Experiment(recipe=OfficialS2HandRecipe(name="s2hand-full@freihand", data="freihand", ...), work=train_official),
     )
 
-- The recipe is an :class:`OfficialRecipe` (put it first among the bases: ``class R(OfficialRecipe, ChapterRecipe)``).
-  Its name is the ``recipe`` of the published row, ``@``, and the data set; its ``dataset`` is the paper's name of the
-  set, as ``datasets`` of the published table has it ("FreiHAND", "HO-3D v2", "STB", "NYU"), so that its numbers stand
-  beside the paper's. Its fields hold the protocol; never the folder.
+- The recipe is an :class:`OfficialRecipe`: ``class R(ChapterRecipe, OfficialRecipe)``, in this order, so that the
+  chapter's own defaults hold. Its name is the ``recipe`` of the published row, ``@``, and the data set; its ``dataset``
+  is the paper's name of the set, as ``datasets`` of the published table has it ("FreiHAND", "HO-3D v2", "STB", "NYU"),
+  so that its numbers stand beside the paper's. Its fields hold the protocol; never the folder.
 - The folder is what HANDLIB_<NAME> names, which ``--root`` sets for the command: readers, digest and work all find it
   there (:func:`open_split`). Damaged samples are left out where HANDLIB_SKIP_BAD is 1, which ``--skip-bad`` sets.
 - The work is a function of a module, as ever. It trains on ``train_split`` and scores the whole of ``test_split`` with

@@ -10,8 +10,8 @@ from handlib.errors import BadInputError
 from handlib.losses.motion import quaternion_loss, smooth_loss, temporal_loss
 from handlib.losses.motion_prior import rotation_angle, rotvec_to_quaternion, slerp
 from handlib.viz.display import figure_html, notebook_scripts
-from handlib.viz.orientation_sphere import SpherePath, bent_and_spread, orientation_sphere, sphere_points
-from handlib.viz.turning_joint import turning_joint_html
+from handlib.viz.orientations import SpherePath, bent_and_spread, orientation_sphere, sphere_points
+from handlib.viz.turning import turning_joint_html
 
 THRESHOLD = 0.2
 FRAMES = bent_and_spread(torch.tensor([0.2, 0.9, 1.4]).double(), torch.tensor([0.1, -0.5, 0.3]).double())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MOST_TWIST = 1e-4
-# As in handlib.viz.turning_joint: bending goes to the right, and the pole leans towards the reader.
+# As in handlib.viz.turning: bending goes to the right, and the pole leans towards the reader.
 _CAMERA = {"eye": {"x": 1.0, "y": 0.0, "z": 1.0}, "up": {"x": 0.0, "y": 0.0, "z": 1.0}}
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from handlib.errors import BadInputError
 from handlib.losses.motion import SMOOTH_THRESHOLD_RAD
 from handlib.viz.display import emit, json_for_script, still_html, wrap_figure
-from handlib.viz.orientation_sphere import (
+from handlib.viz.orientations import (
     SpherePath,
     graticule_circles,
     orientation_sphere,

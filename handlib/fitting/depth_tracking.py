@@ -17,7 +17,7 @@ from handlib.errors import BadInputError
 from handlib.hand.sphere_hand import SphereHand
 from handlib.losses.depth_fitting import data_terms
 from handlib.losses.sphere_priors import (
-    RELEASED_WEIGHTS_PER_FRAME,
+    BALANCED_WEIGHTS,
     FittingTerms,
     FittingWeights,
     bone_length_loss,
@@ -39,7 +39,7 @@ class TrackingSettings:
 
     steps: int = 100
     learning_rate_m: float = 2e-3
-    weights: FittingWeights = field(default=RELEASED_WEIGHTS_PER_FRAME)
+    weights: FittingWeights = field(default=BALANCED_WEIGHTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def tracking_energy(
     spheres: SphereHand,
     vae: PoseVAE | None = None,
     usable: Bool[Tensor, "batch views"] | None = None,
-    weights: FittingWeights = RELEASED_WEIGHTS_PER_FRAME,
+    weights: FittingWeights = BALANCED_WEIGHTS,
 ) -> Float[Tensor, " batch"]:
     """Eq. 4 of one hand a frame, held against all of its views; arguments as for :func:`track_frames`."""
     in_views = frames.from_world(centres_m[:, None])

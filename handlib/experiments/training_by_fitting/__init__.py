@@ -49,6 +49,7 @@ OTHER_AVERAGES = (
     FittingRecipe(name="fitting-view-min-variance", average="narrowest"),
 )
 TWO_STACKS = FittingRecipe(name="fitting-multi-view-stack-2", stacks=2)
+RELEASED_WEIGHTS = FittingRecipe(name="fitting-released-weights", weights="released")
 _TIPS = {"mean_error": "tips_error"}
 
 
@@ -79,10 +80,12 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         DerivedRecipe(name="fitting-multi-view-tips", of=MULTI_VIEW, columns=_TIPS),
         DerivedRecipe(name="fitting-shuffled", of=MULTI_VIEW, look="shuffled"),
     ),
-    *_fitted(*WITHOUT_PRIORS, HALF, HALF_AND_HALF, ON_TEST, ON_BOTH, *DATA_FRACTIONS[:2], *OTHER_AVERAGES),
-    *_synthetic(SYNTHETIC),
+    *_fitted(*WITHOUT_PRIORS, HALF, ON_BOTH),
+    *_fitted(RELEASED_WEIGHTS, HALF_AND_HALF, ON_TEST, *DATA_FRACTIONS[:2], *OTHER_AVERAGES, seeds=(0,)),
+    *_synthetic(SYNTHETIC, seeds=(0,)),
     *_derived(
         DerivedRecipe(name="fitting-synthetic-on-synthetic", of=SYNTHETIC, look="synthetic", dataset=SYNTHETIC_CROPS),
+        seeds=(0,),
     ),
     *_synthetic(SYNTHETIC_POSITIONS, seeds=(0,)),
     *_derived(

@@ -9,10 +9,11 @@ from handlib.reproduce.profiles import by_profile
 class Effort:
     """Sizes of one experiment; with a GPU, make them larger and the names of the recipes others.
 
-    The paper's: 72,757 frames of three views, 8,252 to be scored on; 20 million synthetic crops; then 75 epochs of 25
-    frames a step beside 48 synthetic crops. On one core of a 2020s laptop, a crop costs 10 ms of the synthetic training
-    and a frame 25 ms of the fitting, so that these sizes come to some eight minutes for the first and four for the
-    second.
+    The paper's: 72,757 frames of three views, 8,252 to be scored on; 128 features; 20 million synthetic crops; then 75
+    epochs of 25 frames a step beside 48 synthetic crops. On one core of a 2020s laptop, a crop costs 4 ms of the
+    synthetic training and a frame 25 ms of the fitting (its three crops, and two synthetic ones beside it), so that
+    these sizes come to some eight minutes for the first and two for the second. At the paper's width both take more
+    than twice as long, and so many crops do not fill it.
 
     Attributes:
         train_frames, test_frames: of the depth target, three views each.
@@ -29,10 +30,10 @@ class Effort:
     train_frames: int = 2000
     test_frames: int = 400
     synthetic_test: int = 1000
-    features: int = 128
-    synthetic_steps: int = 1500
+    features: int = 64
+    synthetic_steps: int = 4000
     synthetic_batch: int = 32
-    fitting_steps: int = 600
+    fitting_steps: int = 500
     frames_per_step: int = 8
     beside: int = 16
     prior_steps: int = 3000

@@ -59,6 +59,7 @@ class FittingRecipe(DepthRecipe):
             three are used one by one, so that rows differ in what is known of the crops, and not in the crops.)
         average: what the views of a frame are drawn to: their "median", their "mean", or the view whose heatmap is
             "narrowest".
+        weights: of the terms: "balanced" (ours) or "released".
         without: a prior that is left out, one of :data:`PRIORS`, or nothing.
         stacks: hourglasses one after the other.
     """
@@ -67,6 +68,7 @@ class FittingRecipe(DepthRecipe):
     together: float = 1.0
     apart: float = 0.0
     average: str = "median"
+    weights: str = "balanced"
     without: str = ""
     stacks: int = 1
 

@@ -19,12 +19,14 @@ from handlib.experiments.training_by_fitting.recipes import (
 from handlib.experiments.training_by_fitting.scoring import predict_crops, score_synthetic
 from handlib.experiments.training_by_fitting.supervision import AllStacks
 from handlib.experiments.training_by_fitting.synthetic import NETWORK, finish, score_on_target, train_synthetic
-from handlib.losses.sphere_priors import RELEASED_WEIGHTS_PER_FRAME, FittingWeights
+from handlib.losses.sphere_priors import BALANCED_WEIGHTS, RELEASED_WEIGHTS_PER_FRAME, FittingWeights
 from handlib.models.depth_hourglass import DepthEstimator
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Outcome
 from handlib.reproduce.state import read_state
 from handlib.training.loop import TrainingLog, TrainSettings, fit_network
+
+WEIGHTS = {"balanced": BALANCED_WEIGHTS, "released": RELEASED_WEIGHTS_PER_FRAME}
 
 
 def train_by_fitting(context: RunContext) -> Outcome:
@@ -62,14 +64,16 @@ def load_network(context: RunContext, recipe: SyntheticRecipe | FittingRecipe) -
 
 
 def weights_of(recipe: FittingRecipe) -> FittingWeights:
-    """The released weights, without the prior that the row leaves out.
+    """The weights of Eq. 4 that a row names, without the prior that it leaves out.
 
     Raises:
-        BadInputError: there is no such prior.
+        BadInputError: there are no such weights, or there is no such prior.
     """
+    if recipe.weights not in WEIGHTS:
+        raise BadInputError(f"weights {recipe.weights!r}: expected one of {sorted(WEIGHTS)}")
     if recipe.without not in ("", *PRIORS):
         raise BadInputError(f"without {recipe.without!r}: expected one of {PRIORS}, or '' for none")
-    return replace(RELEASED_WEIGHTS_PER_FRAME, **{recipe.without: 0.0} if recipe.without else {})
+    return replace(WEIGHTS[recipe.weights], **{recipe.without: 0.0} if recipe.without else {})
 
 
 def score_derived(context: RunContext) -> Outcome:

@@ -1,0 +1,61 @@
+"""A real hand, filmed by two cameras: what the networks are worth on it, up to scale.
+
+Joints are triangulated, in an unknown unit; a network reads each view by itself. Its crops are cut around the
+keypoints of that view, frame by frame, so that flow between them is not that of one camera: each frame is read as a
+film of its own, and beside that the view as one film.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from handlib.data.photos import require_data
+from handlib.data.stereo_video import FOLDER, LABELS, StereoCrops, read_stereo_crops
+from handlib.errors import MissingFileError
+from handlib.experiments.s2hand.baselines import mean_answers
+from handlib.experiments.s2hand.photo_scoring import aligned_mm, as_metres
+from handlib.experiments.tassn.effort import effort_of
+from handlib.experiments.tassn.recipes import StereoRecipe
+from handlib.experiments.tassn.scoring import read_films
+from handlib.experiments.tassn.training import load_network
+from handlib.models.tassn import TassnEstimator
+from handlib.reproduce.recipe import RunContext
+from handlib.reproduce.results import Metric, Outcome
+
+EVERY = 3
+"""Frames of the film from one that is read to the next, as in the other chapters."""
+
+
+def score_stereo(context: RunContext) -> Outcome:
+    """The work of a :class:`~handlib.experiments.tassn.recipes.StereoRecipe`; not obtained without the data folder."""
+    recipe: StereoRecipe = context.recipe
+    effort = effort_of(context.profile, recipe.effort)
+    try:
+        require_data(f"{FOLDER}/{LABELS}")
+        film = read_stereo_crops(effort.image_px, EVERY)
+    except MissingFileError as error:
+        return Outcome(not_obtained=str(error))
+    true = as_metres(film.joints)
+    if recipe.of is None:
+        answers = {"film_pa_mpjpe": mean_answers(len(film)).joints_m}
+    else:
+        network = load_network(context, recipe.of).to(context.device)
+        single, as_film = stereo_answers(network, film)
+        answers = {
+            "film_pa_mpjpe": single,
+            "film_pa_mpjpe_shuffled": np.roll(single, 40, axis=0),
+            "film_pa_mpjpe_as_film": as_film,
+        }
+    metrics = {name: Metric(aligned_mm(said, true), "mm", "procrustes") for name, said in answers.items()}
+    return Outcome({**metrics, "film_frames": Metric(len(film), "1")})
+
+
+def stereo_answers(
+    network: TassnEstimator, film: StereoCrops
+) -> tuple[Float[np.ndarray, "crops 21 3"], Float[np.ndarray, "crops 21 3"]]:
+    """Joints of each crop read alone, and of each view read as one film."""
+    frames = torch.from_numpy(film.rgb).float() / 255
+    single = np.concatenate([read_films(network, part[:, None]).joints_m for part in frames.split(50)])
+    views: list[Tensor] = [frames[torch.from_numpy(film.view == view)] for view in np.unique(film.view)]
+    return single, np.concatenate([read_films(network, view[None]).joints_m for view in views])

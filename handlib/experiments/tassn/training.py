@@ -1,0 +1,157 @@
+"""The work of the trained rows: three stages, each of which begins with what the one before has left."""
+
+import torch
+
+from handlib.errors import BadInputError
+from handlib.experiments.tassn.clips import SourceDrawer, TargetDrawer, TwoDomains
+from handlib.experiments.tassn.data import pictures, rows, runs
+from handlib.experiments.tassn.effort import Effort, effort_of
+from handlib.experiments.tassn.flow import load_flow_network
+from handlib.experiments.tassn.objective import ClipReader, TassnObjective, pretraining_objective
+from handlib.experiments.tassn.recipes import (
+    FilmRecipe,
+    PretrainRecipe,
+    StillRecipe,
+    TassnRecipe,
+    flow_of,
+    pretrain_of,
+    stills_of,
+)
+from handlib.experiments.tassn.scoring import read_test_films, score_answers
+from handlib.experiments.tassn.source_films import source_films
+from handlib.experiments.tassn.supervision import supervision_of
+from handlib.experiments.training_report import log_curves, speed_of
+from handlib.hand.model import HandModel
+from handlib.losses.tassn import WITHOUT_CONSISTENCY
+from handlib.models.flow_net import FlowMethod
+from handlib.models.mesh_gcn import LENGTH_UNIT_M
+from handlib.models.tassn import TassnEstimator
+from handlib.reproduce.recipe import RunContext
+from handlib.reproduce.results import Outcome
+from handlib.reproduce.state import read_state, write_state
+from handlib.training.loop import TrainingLog, TrainSettings, fit_network
+
+NETWORK = "network.safetensors"
+
+
+def pretrain(context: RunContext) -> Outcome:
+    """The work of a :class:`~handlib.experiments.tassn.recipes.PretrainRecipe`: stage 1."""
+    recipe: PretrainRecipe = context.recipe
+    effort = effort_of(context.profile, recipe.effort)
+    network = build_network(effort, context.seed)
+    target = target_clips(context, stage=1)
+    source = SourceDrawer(
+        source_films(effort, "train"),
+        clips=effort.clips,
+        frames=effort.clip_frames,
+        image_px=effort.image_px,
+        seed=context.seed,
+    )
+
+    def draw(step: int, rank: int, ranks: int) -> TwoDomains:
+        return TwoDomains(target.draw(step, rank, ranks), source.draw(step, rank, ranks))
+
+    settings = TrainSettings(effort.pretrain_steps, learning_rate=effort.learning_rate, schedule="cosine")
+    log = fit_network(context, ClipReader(network), pretraining_objective, draw, settings)
+    return finish(context, network, log, effort)
+
+
+def train_on_stills(context: RunContext) -> Outcome:
+    """The work of a :class:`~handlib.experiments.tassn.recipes.StillRecipe`: stage 2."""
+    recipe: StillRecipe = context.recipe
+    effort = effort_of(context.profile, recipe.effort)
+    network = load_network(context, pretrain_of(recipe))
+    target = target_clips(context, stage=2, keypoints=recipe.keypoints, silhouettes=recipe.silhouettes)
+    objective = TassnObjective(HandModel.load("open").faces, WITHOUT_CONSISTENCY, LENGTH_UNIT_M)
+    settings = TrainSettings(effort.still_steps, learning_rate=effort.still_rate, schedule="cosine")
+    log = fit_network(context, ClipReader(network), objective, target.draw, settings)
+    return finish(context, network, log, effort)
+
+
+def train_on_video(context: RunContext) -> Outcome:
+    """The work of a :class:`~handlib.experiments.tassn.recipes.TassnRecipe`: stage 3, which opens no 3D label."""
+    recipe: TassnRecipe = context.recipe
+    effort = effort_of(context.profile, recipe.effort)
+    network = load_network(context, start_of(recipe))
+    network.flow = flow_method(context)
+    target = target_clips(
+        context, stage=3, keypoints=recipe.keypoints, silhouettes=recipe.silhouettes, flow=network.flow
+    )
+    objective = TassnObjective(HandModel.load("open").faces, recipe.weights(), recipe.unit_m)
+    steps = recipe.longer * effort.video_steps
+    settings = TrainSettings(steps, learning_rate=effort.video_rate, schedule="cosine")
+    log = fit_network(context, ClipReader(network), objective, target.draw, settings)
+    return finish(context, network, log, effort)
+
+
+def start_of(recipe: TassnRecipe) -> StillRecipe | PretrainRecipe:
+    """What the third stage begins with.
+
+    Raises:
+        BadInputError: a start of unknown name.
+    """
+    if recipe.start not in ("stills", "source"):
+        raise BadInputError(f"start {recipe.start!r}: expected 'stills' or 'source'")
+    return stills_of(recipe) if recipe.start == "stills" else pretrain_of(recipe)
+
+
+def flow_method(context: RunContext) -> FlowMethod:
+    """How a row's flow is estimated.
+
+    Raises:
+        BadInputError: a flow of unknown name.
+    """
+    recipe: TassnRecipe = context.recipe
+    if recipe.flow not in ("dis", "network"):
+        raise BadInputError(f"flow {recipe.flow!r}: expected 'dis' or 'network'")
+    return "dis" if recipe.flow == "dis" else load_flow_network(context, flow_of(recipe))
+
+
+def target_clips(
+    context: RunContext,
+    stage: int,
+    keypoints: str = "detected",
+    silhouettes: str = "grabcut",
+    flow: FlowMethod = "dis",
+) -> TargetDrawer:
+    """The target's clips of a stage, drawn in an order of its own; single frames in the second, as many in all."""
+    effort = effort_of(context.profile, context.recipe.effort)
+    count = rows(effort, "train")
+    seen = pictures(effort, "train")
+    still = stage == 2
+    return TargetDrawer(
+        seen.rgb[:count],
+        seen.K[:count],
+        supervision_of(context, "train", keypoints, silhouettes),
+        runs(effort, "train"),
+        clips=effort.clips * (effort.clip_frames if still else 1),
+        frames=1 if still else effort.clip_frames,
+        interval=effort.interval,
+        image_px=effort.image_px,
+        seed=10 * context.seed + stage,
+        flow=flow,
+    )
+
+
+def build_network(effort: Effort, seed: int) -> TassnEstimator:
+    """The estimator before its first step; all rows of one seed begin alike."""
+    torch.manual_seed(seed)
+    hand = HandModel.load("open")
+    return TassnEstimator(hand.faces, hand.num_vertices, effort.config())
+
+
+def load_network(context: RunContext, recipe: FilmRecipe) -> TassnEstimator:
+    """The estimator that a row has trained, on the CPU, in evaluation mode; it is trained first if need be."""
+    work = {PretrainRecipe: pretrain, StillRecipe: train_on_stills, TassnRecipe: train_on_video}[type(recipe)]
+    network = build_network(effort_of(context.profile, recipe.effort), context.seed)
+    network.load_state_dict(read_state(context.left_by(recipe, work, NETWORK)))
+    return network.eval()
+
+
+def finish(context: RunContext, network: TassnEstimator, log: TrainingLog, effort: Effort) -> Outcome:
+    """Leave the weights for other rows, and score the network on the test films."""
+    # A network for the flow is none of the estimator's weights: it is left by its own recipe.
+    state = {name: value for name, value in network.state_dict().items() if not name.startswith("flow.")}
+    write_state(context.artifact_path(NETWORK), state)
+    metrics, curves = score_answers(read_test_films(network.to(context.device), effort), effort)
+    return Outcome({**metrics, **speed_of(log)}, {**curves, **log_curves(log)})

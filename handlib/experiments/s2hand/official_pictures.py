@@ -4,7 +4,6 @@ FreiHAND's pictures are crops already and are taken whole; HO-3D's are cut to 1.
 labels, or in the evaluation split the box that comes with the data.
 """
 
-
 import numpy as np
 from jaxtyping import Float
 

@@ -39,9 +39,7 @@ def train_official(context: RunContext) -> Outcome:
     effort = effort_of(context.profile, recipe.effort)
     task = build_task(context, effort)
     seed = 10 * context.seed + recipe.stages
-    drawer = BatchDrawer(
-        [training_pictures(context, effort)], [effort.batch], effort.image_px, Augmentation(), seed
-    )
+    drawer = BatchDrawer([training_pictures(context, effort)], [effort.batch], effort.image_px, Augmentation(), seed)
     settings = settings_of(recipe, effort)
     detector = CollapseDetector(CollapseSettings(grace=min(settings.steps // 2, _LONGEST_GRACE)))
     watch = None if task.network is None else CollapseWatch(detector, effort.image_px)
@@ -75,9 +73,7 @@ def build_task(context: RunContext, effort: Effort) -> S2HandTask:
     return S2HandTask(network, branch, weights_of(recipe), render_px=effort.render_px)
 
 
-def score_task(
-    context: RunContext, task: S2HandTask, effort: Effort
-) -> tuple[dict[str, Metric], dict[str, Curve]]:
+def score_task(context: RunContext, task: S2HandTask, effort: Effort) -> tuple[dict[str, Metric], dict[str, Curve]]:
     """Scores of a trained task: the official ones, and 2D ones on training pictures, as Fig. 4 has it."""
     crops = training_crops(context, effort.image_px)
     if task.network is None:

@@ -9,16 +9,16 @@ was trained for longer.
 from dataclasses import replace
 
 from handlib.experiments.s2hand_v.baselines import score_afterwards, score_baseline
+from handlib.experiments.s2hand_v.detections import detect_in_films
 from handlib.experiments.s2hand_v.real_films import score_real_film
+from handlib.experiments.s2hand_v.real_recipe import RealFilmRecipe
 from handlib.experiments.s2hand_v.recipes import (
     CHAPTER,
     AfterwardsRecipe,
     BaselineRecipe,
     DetectionsRecipe,
-    RealFilmRecipe,
     VideoRecipe,
 )
-from handlib.experiments.s2hand_v.supervision import detect_in_films
 from handlib.experiments.s2hand_v.training import train_and_score
 from handlib.reproduce.experiment import Experiment
 

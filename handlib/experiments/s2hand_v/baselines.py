@@ -8,11 +8,11 @@ import torch
 
 from handlib.camera import PerspectiveCamera
 from handlib.experiments.s2hand.baselines import mean_answers
+from handlib.experiments.s2hand_v.detections import detections
 from handlib.experiments.s2hand_v.effort import Effort, effort_of
 from handlib.experiments.s2hand_v.films import film_of_rows, labels, pictures
 from handlib.experiments.s2hand_v.recipes import AfterwardsRecipe, BaselineRecipe
-from handlib.experiments.s2hand_v.scoring import FilmAnswers, score_films
-from handlib.experiments.s2hand_v.supervision import detections
+from handlib.experiments.s2hand_v.scoring import FRAMES_PER_SECOND, FilmAnswers, score_films
 from handlib.experiments.s2hand_v.training import trained_answers
 from handlib.fitting.fit import FitResult, default_library, fit_to_keypoints
 from handlib.fitting.one_euro import one_euro_filter
@@ -20,8 +20,6 @@ from handlib.hand.anatomy import AnatomicalPose
 from handlib.hand.model import HandModel
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Outcome
-
-FRAMES_PER_SECOND = 30.0
 
 
 def score_baseline(context: RunContext) -> Outcome:

@@ -19,7 +19,6 @@ class Effort:
         extra_films: further training films, of unknown camera, for the row with more unlabelled video.
         film_frames: frames of each film.
         scored_films: training films on which the acceleration error is measured too.
-        fitted_films: of the test films, those that the slow fit of each frame is done on.
         clips: of films in a step.
         hands: without a picture in a step, and ``stock`` of them in all.
         steps: gradient steps of a row.
@@ -34,7 +33,6 @@ class Effort:
     test_films: int = 40
     film_frames: int = 50
     scored_films: int = 20
-    fitted_films: int = 4
     clips: int = 8
     hands: int = 64
     stock: int = 100_000
@@ -51,7 +49,6 @@ SMOKE = Effort(
     test_films=1,
     film_frames=20,
     scored_films=1,
-    fitted_films=1,
     clips=2,
     hands=4,
     stock=32,
@@ -65,7 +62,6 @@ LAPTOP = Effort(
     extra_films=6,
     test_films=6,
     scored_films=6,
-    fitted_films=1,
     stock=10_000,
     steps=60,
     rendered=2,

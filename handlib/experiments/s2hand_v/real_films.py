@@ -11,19 +11,16 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 
-from handlib.data.asl_video import FOLDER as SIGNING_FOLDER
 from handlib.data.asl_video import FRAMES_PER_SECOND as SIGNING_RATE
-from handlib.data.asl_video import JOINTS, read_signing_crops
-from handlib.data.photos import require_data
-from handlib.data.stereo_video import FOLDER as STEREO_FOLDER
-from handlib.data.stereo_video import LABELS, read_stereo_crops
+from handlib.data.asl_video import read_signing_crops
+from handlib.data.stereo_video import read_stereo_crops
 from handlib.errors import MissingFileError
 from handlib.experiments.s2hand.photo_scoring import aligned_mm, as_metres
 from handlib.experiments.s2hand_v.baselines import answers_of_fit
 from handlib.experiments.s2hand_v.effort import effort_of
 from handlib.experiments.s2hand_v.network import NETWORK, starting_network, with_encoder
-from handlib.experiments.s2hand_v.recipes import RealFilmRecipe
-from handlib.experiments.s2hand_v.scoring import PER_FRAME, QUATERNION_FRAMES
+from handlib.experiments.s2hand_v.real_recipe import RealFilmRecipe
+from handlib.experiments.s2hand_v.scoring import QUATERNION_FRAMES, accelerations
 from handlib.experiments.s2hand_v.training import train_and_score
 from handlib.fitting.fit import default_library, fit_to_keypoints
 from handlib.fitting.one_euro import one_euro_filter
@@ -32,7 +29,6 @@ from handlib.metrics.rotation import quaternion_smoothness
 from handlib.metrics.temporal import acceleration_error, mean_acceleration, sequence_std
 from handlib.models.images import normalise_images
 from handlib.models.s2hand import S2HandNetwork
-from handlib.reproduce.digest import digest_files
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Metric, Outcome
 
@@ -161,21 +157,20 @@ def fit_film(film: RealFilm) -> RealAnswers:
 def score(said: RealAnswers, film: RealFilm) -> dict[str, Metric]:
     """Smoothness, and where joints are known the error after the best scale, rotation and translation of each frame."""
     predicted = hand_sized(said.joints_m)
-    rate = {"frames_per_second": PER_FRAME, "sequence_ids": film.sequence}
-    metrics = {"acc": Metric(mean_acceleration(predicted, **rate), "mm/frame^2", "scale-root")}
-    metrics["frames"] = Metric(len(film), "1")
+    over = {"films": film.sequence, "frames_per_second": film.frames_per_second, "alignment": "scale-root"}
+    metrics = {**accelerations("acc", mean_acceleration, predicted, **over), "frames": Metric(len(film), "1")}
     if film.joints_m is not None:
         true = hand_sized(film.joints_m)
         shuffled = np.roll(predicted, 40, axis=0)
         metrics |= {
             "pa_mpjpe": Metric(aligned_mm(predicted, true), "mm", "procrustes"),
             "pa_mpjpe_shuffled": Metric(aligned_mm(shuffled, true), "mm", "procrustes"),
-            "acc_err": Metric(acceleration_error(predicted, true, **rate), "mm/frame^2", "scale-root"),
-            "true_acc": Metric(mean_acceleration(true, **rate), "mm/frame^2", "scale-root"),
+            **accelerations("acc_err", acceleration_error, predicted, true, **over),
+            **accelerations("true_acc", mean_acceleration, true, **over),
         }
     if said.rotations is not None:
         value = quaternion_smoothness(said.rotations, frames=QUATERNION_FRAMES, sequence_ids=film.sequence)
-        metrics["quaternion"] = Metric(value, "rad")
+        metrics["quaternion"] = Metric(value, "1")
     if said.shape is not None:
         metrics["shape_sd"] = Metric(sequence_std(said.shape, film.sequence), "1")
     return metrics
@@ -184,13 +179,3 @@ def score(said: RealAnswers, film: RealFilm) -> dict[str, Metric]:
 def hand_sized(joints: Float[np.ndarray, "frames 21 3"]) -> Float[np.ndarray, "frames 21 3"]:
     """Joints from the wrist, with one factor for the whole film that gives the hand an average size."""
     return as_metres((joints - joints[:, :1]).astype(np.float64))
-
-
-def film_digest(name: str) -> str:
-    """Digest of a real film's labels, "none" where the film is not at hand."""
-    folder, file = (SIGNING_FOLDER, JOINTS) if name == "signing" else (STEREO_FOLDER, LABELS)
-    try:
-        path = require_data(f"{folder}/{file}")
-    except MissingFileError:
-        return "none"
-    return digest_files(path.parent, [path])

@@ -20,8 +20,10 @@ COLUMNS = {
     "auc_v": "pa_auc_v",
     "f_5": "pa_f_5mm",
     "f_15": "pa_f_15mm",
+    "shape_sd": "test_shape_sd",
+    "texture_sd": "test_texture_sd",
 }
-"""The paper's columns are all after Procrustes alignment; the plain names are our metrics without it."""
+"""The paper's errors are all after Procrustes alignment; the plain names are our metrics without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,31 +103,6 @@ class AfterwardsRecipe(FilmRecipe):
     method: str
     min_cutoff_hz: float = 1.0
     speed_coefficient: float = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class RealFilmRecipe(Recipe):
-    """A trained row on a real film, which nothing here was trained on.
-
-    Attributes:
-        film: "stereo" (two views, triangulated joints of unknown unit) or "signing" (no truth).
-        of: the row; None for what needs no training.
-        method: "network", "one-euro" (filtered afterwards), "fit" (each frame's keypoints), or "detector" (a network
-            with 3D labels, where the film's labels bring its own guess).
-    """
-
-    chapter: str = CHAPTER
-    dataset: str = ""
-    film: str
-    of: VideoRecipe | None = None
-    method: str = "network"
-    effort: Effort = Effort()
-
-    def data_digest(self) -> str:
-        """Digest of the film's labels and the released network; "none" without the film."""
-        from handlib.experiments.s2hand_v.real_films import film_digest
-
-        return f"{released_digest()} {film_digest(self.film)}"
 
 
 def video_weights(recipe: VideoRecipe) -> VideoWeights:

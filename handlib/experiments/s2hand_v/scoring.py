@@ -1,10 +1,12 @@
 """Scores of films: S2HAND's by frame, and over time acceleration, detours, and how much shape and texture vary.
 
-Accelerations are in mm per squared frame: the paper's, printed as mm/s^2, have the size of these (at 30 frames a second
-one mm/frame^2 is 900 mm/s^2). They are of joints relative to the wrist, as in the work that proposed them (Kanazawa et
-al., CVPR 2019); ``acc_camera`` is of joints where the camera sees them, whose depth from one picture trembles most.
+Accelerations are in mm/s^2, as the paper's are printed, and again with ``_per_frame`` in mm per squared frame, of which
+the printed ones have the size: at 30 frames a second one mm/frame^2 is 900 mm/s^2. They are of joints relative to the
+wrist, as in the work that proposed them (Kanazawa et al., CVPR 2019); ``acc_camera`` is of joints where the camera sees
+them, whose depth from one picture trembles most.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +17,14 @@ from torch import Tensor
 from handlib.data.stills_cache import StillLabels
 from handlib.experiments.s2hand.scoring import Answers, score_2d, score_3d
 from handlib.experiments.s2hand_v.encodings import Encodings
-from handlib.losses.s2hand import PAPER_IMAGE_PX
+from handlib.experiments.s2hand_v.flicker import flicker
 from handlib.metrics.rotation import quaternion_smoothness
 from handlib.metrics.temporal import acceleration_error, mean_acceleration, sequence_std
 from handlib.models.images import normalise_images
 from handlib.models.s2hand import S2HandNetwork
 from handlib.reproduce.results import Curve, Metric
 
-PER_FRAME = 1
-"""The rate for which :mod:`handlib.metrics.temporal` answers in mm per squared frame."""
+FRAMES_PER_SECOND = 30.0
 QUATERNION_FRAMES = 3
 _BATCH = 50
 _COLOURS = 64
@@ -92,13 +93,11 @@ def score_motion(answers: FilmAnswers, known: StillLabels, films: Films, which: 
     """
     true_m = known.joints_m[: len(answers)]
     predicted, true = (points - points[:, :1] for points in (answers.joints_m, true_m))
-    rate = {"frames_per_second": PER_FRAME, "sequence_ids": films}
-    unit = "mm/frame^2"
     metrics = {
-        "acc": Metric(mean_acceleration(predicted, **rate), unit, "root"),
-        "acc_camera": Metric(mean_acceleration(answers.joints_m, **rate), unit, "none"),
-        "acc_err": Metric(acceleration_error(predicted, true, **rate), unit, "root"),
-        "true_acc": Metric(mean_acceleration(true, **rate), unit, "root"),
+        **accelerations("acc", mean_acceleration, predicted, films=films),
+        **accelerations("acc_camera", mean_acceleration, answers.joints_m, films=films, alignment="none"),
+        **accelerations("acc_err", acceleration_error, predicted, true, films=films),
+        **accelerations("true_acc", mean_acceleration, true, films=films),
     }
     if answers.rotations is not None:
         for interval in (1, 3):
@@ -106,7 +105,7 @@ def score_motion(answers: FilmAnswers, known: StillLabels, films: Films, which: 
                 answers.rotations, frames=QUATERNION_FRAMES, interval=interval, sequence_ids=films
             )
             name = "quaternion" if interval == 1 else f"quaternion_every_{interval}"
-            metrics[name] = Metric(value, "rad")
+            metrics[name] = Metric(value, "1")
     if answers.shape is not None:
         metrics["shape_sd"] = Metric(sequence_std(answers.shape, films), "1")
     if answers.colours is not None:
@@ -114,19 +113,17 @@ def score_motion(answers: FilmAnswers, known: StillLabels, films: Films, which: 
     return {f"{which}{name}": metric for name, metric in metrics.items()}
 
 
-def flicker(
-    points_px: Float[np.ndarray, "frames 21 2"], known: StillLabels, films: Films, image_px: int, which: str = ""
+def accelerations(
+    name: str,
+    measure: Callable[..., float],
+    *joints: np.ndarray,
+    films: Films,
+    frames_per_second: float = FRAMES_PER_SECOND,
+    alignment: str = "root",
 ) -> dict[str, Metric]:
-    """How keypoints tremble in the picture: mean length of their second difference, px of 224 per squared frame."""
-    scale = PAPER_IMAGE_PX / image_px
-    seen, true = (points * scale for points in (points_px, known.joints_2d_px[: len(points_px)]))
+    """A measure of :mod:`handlib.metrics.temporal` by second and by frame."""
+    by_frame = measure(*joints, frames_per_second=1, sequence_ids=films)
     return {
-        f"{which}flicker": Metric(_second_difference(seen, films), "px/frame^2"),
-        f"{which}flicker_true": Metric(_second_difference(true, films), "px/frame^2"),
+        name: Metric(by_frame * frames_per_second**2, "mm/s^2", alignment),
+        f"{name}_per_frame": Metric(by_frame, "mm/frame^2", alignment),
     }
-
-
-def _second_difference(points: np.ndarray, films: Films) -> float:
-    inside = films[2:] == films[:-2]
-    second = points[2:] - 2 * points[1:-1] + points[:-2]
-    return float(np.linalg.norm(second[inside], axis=-1).mean())

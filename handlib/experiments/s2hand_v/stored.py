@@ -35,7 +35,7 @@ def stored_runs(profile: str = "full") -> list[Result]:
 
 
 def smooth_and_right(
-    runs: Iterable[Result], across: str = "test_acc", up: str = "pa_mpjpe"
+    runs: Iterable[Result], across: str = "test_acc_per_frame", up: str = "pa_mpjpe"
 ) -> dict[str, list[tuple[float, float]]]:
     """Smoothness beside error, one dot a seed, by the labels of :data:`KINDS`; rows that were not run are left out.
 

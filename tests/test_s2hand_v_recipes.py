@@ -1,0 +1,220 @@
+"""S2HAND(V)'s recipes: each kind runs, none sees what it may not see, and rows differ as their names say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from handlib.errors import BadInputError
+from handlib.experiments.s2hand_v import (
+    EXPERIMENTS,
+    FULL,
+    MAIN,
+    ORTHO_QUATERNION,
+    QUATERNION,
+    S2HAND,
+    SMOOTH,
+    TS,
+    WILD,
+    encodings,
+    films,
+)
+from handlib.experiments.s2hand_v.effort import SMOKE
+from handlib.experiments.s2hand_v.network import NETWORK, starting_network
+from handlib.experiments.s2hand_v.objective import motion_term, video_objective
+from handlib.experiments.s2hand_v.recipes import video_weights
+from handlib.experiments.s2hand_v.supervision import EncodedDrawer, film_pictures
+from handlib.experiments.s2hand_v.training import build_task, train_and_score
+from handlib.reproduce.artifacts import find_artifact
+from handlib.reproduce.published import load_published
+from handlib.reproduce.recipe import run
+from handlib.reproduce.results import Outcome
+from handlib.reproduce.state import read_state
+
+BY_NAME = {experiment.recipe.name: experiment for experiment in EXPERIMENTS}
+KINDS = (
+    "s2hand-v-detector",
+    "s2hand-v-released",
+    "s2hand-v-quaternion-ts",
+    "s2hand-ho3d-full",
+    "s2hand-v-ortho-quaternion-wild",
+    "s2hand-v-mean-hand",
+    "s2hand-v-fit-detected",
+    "s2hand-v-one-euro",
+    "s2hand-v-first-frame",
+    "s2hand-v-shuffled",
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store of results and a cache that all smoke runs of this file share."""
+    folder = tmp_path_factory.mktemp("s2hand_v")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HANDLIB_RESULTS", str(folder / "results"))
+        patch.setenv("HANDLIB_CACHE", str(folder / "cache"))
+        patch.delenv("HANDLIB_DATA", raising=False)
+        forget()
+        yield folder
+    forget()
+
+
+def forget() -> None:
+    """Forget which films are mapped into memory."""
+    for kept in (films.films_folder, films.pictures, films.labels, encodings.encodings):
+        kept.cache_clear()
+
+
+def within(recipe, work):
+    """Do something inside a smoke run of a recipe, and give what it gives."""
+    found = []
+
+    def look(context) -> Outcome:
+        found.append(work(context))
+        return Outcome(not_obtained="looked at only")
+
+    run(recipe, "smoke", 0, look, force=True, device="cpu")
+    return found[0]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_kind_of_recipe_runs_and_says_what_it_measured(store, name):
+    outcome = BY_NAME[name].run("smoke", 0).outcome
+    assert outcome.not_obtained is None
+    if name == "s2hand-v-detector":
+        # Each frame is detected by itself: keypoints tremble more than the hand.
+        assert outcome.metrics["test_flicker"].value > outcome.metrics["test_flicker_true"].value > 0
+        return
+    assert {"pa_mpjpe", "pa_mpvpe", "pa_f_5mm", "test_acc", "test_acc_err_per_frame"} <= outcome.metrics.keys()
+    if name == "s2hand-v-quaternion-ts":
+        assert {"train_acc_err", "train_quaternion", "test_shape_sd", "test_texture_sd"} <= outcome.metrics.keys()
+        assert len(outcome.curves["training_motion"].y) == 2
+
+
+def test_smooth_is_not_right(store):
+    held = BY_NAME["s2hand-v-first-frame"].run("smoke", 0).outcome.metrics
+    seen = BY_NAME["s2hand-ho3d-full"].run("smoke", 0).outcome.metrics
+    filtered = BY_NAME["s2hand-v-one-euro"].run("smoke", 0).outcome.metrics
+    assert held["test_acc"].value < 1e-3 and held["test_quaternion"].value < 1e-5 and held["test_shape_sd"].value < 1e-6
+    assert filtered["test_acc"].value < seen["test_acc"].value
+    assert seen["test_acc"].value == pytest.approx(900 * seen["test_acc_per_frame"].value)
+
+
+def test_rows_bear_the_published_names():
+    tables = [load_published()[f"s2hand-v/table-{number}"] for number in (2, 4, 5, 7, 8, 9)]
+    rows = {row.recipe for table in tables for row in table.rows if row.recipe}
+    assert rows <= BY_NAME.keys()
+    full = [experiment.seeds for experiment in EXPERIMENTS if experiment.recipe in MAIN]
+    assert len(full) == len(MAIN) and set(full) == {(0, 1, 2)}
+
+
+def test_rows_differ_in_what_their_names_say():
+    paper = video_weights(FULL)
+    assert (paper.quaternion, paper.texture_shape) == (0.05, 0.01)
+    assert video_weights(S2HAND).quaternion == video_weights(S2HAND).texture_shape == 0
+    assert video_weights(TS).quaternion == 0 < video_weights(TS).texture_shape
+    assert {replace(row, name="", motion="", motion_factor=1.0, texture_shape=False) for row in map(plain, MAIN)} == {
+        replace(plain(S2HAND), name="", motion="")
+    }
+    assert WILD.extra and not ORTHO_QUATERNION.extra and ORTHO_QUATERNION.camera == "weak_perspective"
+    with pytest.raises(BadInputError, match="motion 'wobble'"):
+        video_weights(replace(S2HAND, motion="wobble"))
+
+
+def plain(recipe):
+    """A recipe that can be put in a set."""
+    return replace(recipe, columns=())
+
+
+def test_the_smooth_loss_allows_more_over_longer_intervals():
+    turn = torch.tensor(0.4)
+    poses = torch.stack([torch.tensor([0.0, 0.0, torch.sin(turn * i / 2), torch.cos(turn * i / 2)]) for i in range(3)])
+    assert motion_term("smooth", 1)(poses[None, :, None]).item() > 0.2
+    assert motion_term("smooth", 6)(poses[None, :, None]).item() == 0
+    assert motion_term("none", 1) is None
+
+
+def one_step(recipe) -> list[torch.Tensor]:
+    """The gradients of one step of a recipe."""
+
+    def step(context) -> list[torch.Tensor]:
+        task = build_task(recipe, SMOKE, starting_network(recipe.camera, 0), 0).train()
+        video_objective(task, EncodedDrawer(context).draw(0), 0).loss.backward()
+        return [parameter.grad.clone() for parameter in task.parameters() if parameter.grad is not None]
+
+    return within(recipe, step)
+
+
+def test_no_label_of_a_film_enters_a_training_step(store):
+    recipe = replace(FULL, name="step")
+    before = one_step(recipe)
+    paths = sorted(store.glob("cache/films/*/video-train-*/labels/*.npy"))
+    kept = {path: path.read_bytes() for path in paths}
+    assert len(paths) == 3
+    try:
+        for path in paths:
+            array = np.lib.format.open_memmap(path, mode="r+")
+            array[...] = True if array.dtype == bool else np.nan
+            array.flush()
+        forget()
+        assert np.isnan(films.labels(SMOKE, "train").joints_m).all()
+        assert all(torch.equal(a, b) for a, b in zip(before, one_step(recipe), strict=True))
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+        forget()
+
+
+def test_terms_on_motion_and_appearance_reach_the_heads(store):
+    gradients = [one_step(replace(recipe, name="step")) for recipe in (S2HAND, QUATERNION, TS, SMOOTH)]
+    assert all(torch.isfinite(g).all() for row in gradients for g in row)
+    for other in gradients[1:3]:
+        assert any(not torch.equal(a, b) for a, b in zip(gradients[0], other, strict=True))
+
+
+def test_films_keep_to_their_row(store):
+    ours, wild = (within(replace(recipe, name="step"), film_pictures) for recipe in (QUATERNION, WILD))
+    assert len(ours.runs) == SMOKE.train_films < len(wild.runs) == SMOKE.train_films + SMOKE.extra_films
+    assert max(run[-1] for run in ours.runs) == SMOKE.train_films * SMOKE.film_frames - 1
+    assert ours.pictures.joints_m is None and ours.pictures.masks is None
+
+
+def test_the_start_is_the_released_network_for_every_row_and_seed():
+    first, other = starting_network("perspective", 0), starting_network("weak_perspective", 1)
+    heads = [name for name, _ in first.named_parameters() if not name.startswith("texture.")]
+    assert heads and not any(name.startswith("encoder") for name in heads)
+    state = other.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in first.state_dict().items() if name in heads)
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(store, monkeypatch):
+    recipe = replace(QUATERNION, name="s2hand-v-resumed", steps=2.0)
+    run(recipe, "smoke", 0, train_and_score, device="cpu")
+    whole = read_state(find_artifact(recipe.chapter, recipe.name, "smoke", 0, NETWORK))
+    from handlib.experiments.s2hand_v import training
+
+    real, steps = training.video_objective, []
+
+    def dies(task, batch, step):
+        if step == 2:
+            raise KeyboardInterrupt
+        steps.append(step)
+        return real(task, batch, step)
+
+    monkeypatch.setattr(training, "video_objective", dies)
+    monkeypatch.setattr(training, "TrainSettings", lambda *a, **k: _settings(*a, **k, checkpoint_seconds=0.0))
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, "smoke", 0, train_and_score, force=True, device="cpu")
+    monkeypatch.setattr(training, "video_objective", lambda *a: steps.append(a[2]) or real(*a))
+    result = run(recipe, "smoke", 0, train_and_score, force=None, needs=(NETWORK,), device="cpu")
+    again = read_state(find_artifact(recipe.chapter, recipe.name, "smoke", 0, NETWORK))
+    assert steps == [0, 1, 2, 3] and result.provenance.resumed == 1
+    assert all(torch.equal(value, again[name]) for name, value in whole.items())
+
+
+def _settings(*args, **options):
+    """The training's settings, by another name than the one that is replaced."""
+    from handlib.training.loop import TrainSettings
+
+    return TrainSettings(*args, **options)

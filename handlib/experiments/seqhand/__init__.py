@@ -18,7 +18,8 @@ from handlib.experiments.seqhand.recipes import (
     FineTunedRecipe,
     StartRecipe,
 )
-from handlib.experiments.seqhand.training import fine_tune, train_on_films, train_start
+from handlib.experiments.seqhand.start import train_start
+from handlib.experiments.seqhand.training import fine_tune, train_on_films
 from handlib.reproduce.experiment import Experiment
 
 __all__ = ["CHAPTER", "EXPERIMENTS", "FULL_SEEDS", "TABLE_2", "TABLE_3"]

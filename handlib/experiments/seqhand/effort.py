@@ -1,12 +1,44 @@
 """How much is computed: the sizes of the films, the networks and the trainings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from handlib.reproduce.profiles import by_profile
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effort:
+class FilmsEffort:
+    """Sizes of the generated films.
+
+    Attributes:
+        image_px: side of the frames.
+        poses: of the sampled database that flows walk on.
+        films, test_films: to learn from and to be scored on; 40,000 and 1,000 in the paper.
+        frames: of a film.
+    """
+
+    image_px: int = 96
+    poses: int = 20_000
+    films: int = 2400
+    test_films: int = 200
+    frames: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartEffort(FilmsEffort):
+    """Sizes of the training of the encoder that all rows begin with.
+
+    Attributes:
+        start_steps, start_batch: gradient steps, and frames a step.
+        start_rate: learning rate at the start; it falls along a cosine, as all do here.
+    """
+
+    start_steps: int = 1200
+    start_batch: int = 32
+    start_rate: float = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort(StartEffort):
     """Sizes of one experiment; :data:`PAPER_EFFORT` has the paper's, for a GPU, and runs through the same code.
 
     The defaults are what two CPU cores do in a minute or two a row. A ResNet-50 at 224 px would see a few thousand
@@ -16,36 +48,24 @@ class Effort:
 
     Attributes:
         stand_ins: EfficientNet-Lite0 in place of the paper's encoders; else these themselves, trained from pixels.
-        image_px: side of the frames.
-        poses: of the sampled database that flows walk on.
-        films, test_films: generated films to learn from and to be scored on.
-        frames: of a generated film.
         target_stills, test_stills: stills of the target domain to fine-tune on and to be scored on.
         places: how many random places in the picture each still is shown at.
         target_films, target_frames: films of the target domain that networks are scored on, and their length.
         hidden: width of the memory; the paper's total of parameters makes it 512.
-        start_steps, start_batch: gradient steps of the stand-in before it is kept, and frames a step.
         steps, batch_films: of a row that learns from generated films.
         finetune_steps, finetune_batch: of a row that goes on to the target's stills.
         kept_stages, finetune_kept_stages: how many of the stand-in's seven stages the rows leave alone, first and in
             fine-tuning; 0 trains all from pixels, as the paper does.
-        learning_rate, finetune_rate: at the start; both fall along a cosine.
+        learning_rate, finetune_rate: at the start.
     """
 
     stand_ins: bool = True
-    image_px: int = 96
-    poses: int = 20_000
-    films: int = 2400
-    test_films: int = 200
-    frames: int = 10
     target_stills: int = 8000
     test_stills: int = 1000
     places: int = 2
     target_films: int = 40
     target_frames: int = 50
     hidden: int = 96
-    start_steps: int = 1200
-    start_batch: int = 32
     steps: int = 1200
     batch_films: int = 16
     finetune_steps: int = 500
@@ -54,6 +74,11 @@ class Effort:
     finetune_kept_stages: int = 5
     learning_rate: float = 1e-3
     finetune_rate: float = 3e-4
+
+    @property
+    def start(self) -> StartEffort:
+        """The sizes that the shared encoder depends on."""
+        return StartEffort(**{field.name: getattr(self, field.name) for field in fields(StartEffort)})
 
 
 PAPER_EFFORT = Effort(
@@ -113,3 +138,8 @@ LAPTOP = Effort(
 def effort_of(profile: str, full: Effort) -> Effort:
     """The sizes of a profile; those of the recipe itself are its ``full``."""
     return by_profile(profile, smoke=SMOKE, laptop=LAPTOP, full=full)
+
+
+def start_effort_of(profile: str, full: StartEffort) -> StartEffort:
+    """The same for the shared encoder."""
+    return by_profile(profile, smoke=SMOKE.start, laptop=LAPTOP.start, full=full)

@@ -14,7 +14,7 @@ from jaxtyping import Num, UInt8
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from handlib.experiments.seqhand.effort import Effort
+from handlib.experiments.seqhand.effort import Effort, FilmsEffort
 from handlib.experiments.seqhand.films import film_labels, film_rows, films_folder, shard_count, shard_pictures
 from handlib.experiments.seqhand.occlusion import cover_film
 from handlib.experiments.seqhand.target import (
@@ -42,7 +42,7 @@ class PictureSet:
     blocks: Callable[[], Iterable[UInt8[np.ndarray, "rows height width 3"]]]
 
 
-def generated_pictures(effort: Effort, split: str, hidden: float = 0.0) -> PictureSet:
+def generated_pictures(effort: FilmsEffort, split: str, hidden: float = 0.0) -> PictureSet:
     """The frames of the generated films, with a fraction of the hand hidden."""
     folder = films_folder(effort, split)
     known = film_labels(effort, split)

@@ -16,7 +16,7 @@ from handlib.data.film_folder import ARRAYS, begin_folder, finish_folder, read_m
 from handlib.data.pose_database import PoseDatabase, sampled_poses
 from handlib.data.seqhand_films import SeqHandFilms
 from handlib.data.shard_workers import run_shards
-from handlib.experiments.seqhand.effort import Effort
+from handlib.experiments.seqhand.effort import FilmsEffort
 from handlib.reproduce.closure import code_digest
 from handlib.reproduce.locks import locked
 from handlib.reproduce.places import cache_folder
@@ -53,12 +53,12 @@ class HandLabels:
 
 
 @cache
-def pose_database(effort: Effort) -> PoseDatabase:
+def pose_database(effort: FilmsEffort) -> PoseDatabase:
     """The poses that the flows walk on: the open sampler's, which need no data."""
     return sampled_poses(effort.poses)
 
 
-def generated_films(effort: Effort, split: str) -> SeqHandFilms:
+def generated_films(effort: FilmsEffort, split: str) -> SeqHandFilms:
     """The films that an effort asks for, to be drawn."""
     size = effort.test_films if split == "test" else effort.films
     database = pose_database(effort)
@@ -66,7 +66,7 @@ def generated_films(effort: Effort, split: str) -> SeqHandFilms:
 
 
 @cache
-def films_folder(effort: Effort, split: str) -> Path:
+def films_folder(effort: FilmsEffort, split: str) -> Path:
     """Their folder, drawn if it is not there, by as many processes as there are cores; goes on after a kill."""
     code = code_digest(_CODE)
     size = effort.test_films if split == "test" else effort.films
@@ -82,19 +82,19 @@ def films_folder(effort: Effort, split: str) -> Path:
     return folder
 
 
-def shard_pictures(effort: Effort, split: str, shard: int) -> UInt8[np.ndarray, "rows height width 3"]:
+def shard_pictures(effort: FilmsEffort, split: str, shard: int) -> UInt8[np.ndarray, "rows height width 3"]:
     """The frames of a shard's films, one film after the other."""
     rgb = read_arrays(shard_path(films_folder(effort, split), shard), ("rgb",), _REMAKE)["rgb"]
     return rgb.reshape(-1, *rgb.shape[2:])
 
 
-def shard_count(effort: Effort, split: str) -> int:
+def shard_count(effort: FilmsEffort, split: str) -> int:
     """How many shards the films are in."""
     return len(read_manifest(films_folder(effort, split))["shards"])
 
 
 @cache
-def film_labels(effort: Effort, split: str) -> HandLabels:
+def film_labels(effort: FilmsEffort, split: str) -> HandLabels:
     """All that is known of the frames of a split, which is everything."""
     folder = films_folder(effort, split)
     shards = [read_arrays(shard_path(folder, shard), ARRAYS, _REMAKE) for shard in range(shard_count(effort, split))]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from handlib.errors import BadInputError
-from handlib.experiments.seqhand.effort import Effort
+from handlib.experiments.seqhand.effort import Effort, StartEffort
 from handlib.models.film_stand_ins import STAND_INS
 from handlib.models.seqhand import SeqHandConfig
 from handlib.reproduce.recipe import Recipe
@@ -52,10 +52,19 @@ class DataRecipe(SeqHandRecipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartRecipe(SeqHandRecipe):
-    """The encoder that all rows share: a frame-by-frame network that learns from single frames of the films, once."""
+class StartRecipe(Recipe):
+    """The encoder that all rows share: a frame-by-frame network that learns from single frames of the films, once.
+
+    Attributes:
+        effort: as of all.
+    """
+
+    chapter: str = CHAPTER
+    dataset: str = FILMS
 
     name: str = "seqhand-encoder-start"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    effort: StartEffort = StartEffort()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The work of the trained rows: the shared encoder, learning from generated films, fine-tuning on the target."""
+"""The work of the trained rows: learning from generated films, fine-tuning on the target, scores."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from handlib.errors import BadInputError
 from handlib.experiments.seqhand.batches import FilmDrawer
 from handlib.experiments.seqhand.effort import Effort, effort_of
-from handlib.experiments.seqhand.encodings import encoded, generated_pictures, target_still_pictures
+from handlib.experiments.seqhand.encodings import encoded, target_still_pictures
 from handlib.experiments.seqhand.evaluation import network_responds, score_all
-from handlib.experiments.seqhand.films import film_labels, film_rows
+from handlib.experiments.seqhand.films import film_rows
 from handlib.experiments.seqhand.networks import (
     NETWORK,
     keep_stages,
@@ -20,7 +19,6 @@ from handlib.experiments.seqhand.networks import (
     read_network,
     write_network,
 )
-from handlib.experiments.seqhand.objective import FilmTask, film_objective
 from handlib.experiments.seqhand.recipes import (
     FilmRecipe,
     FineTunedRecipe,
@@ -29,6 +27,7 @@ from handlib.experiments.seqhand.recipes import (
     config_of,
     film_recipe_of,
 )
+from handlib.experiments.seqhand.start import film_drawer, fit, train_start
 from handlib.experiments.seqhand.target import placed_detections, placed_labels
 from handlib.experiments.training_report import log_curves, speed_of
 from handlib.hand.hand_code import CAMERA_NUMBERS
@@ -37,27 +36,7 @@ from handlib.models.film_readouts import make_readout
 from handlib.models.seqhand import SeqHandConfig, SeqHandNetwork
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Metric, Outcome
-from handlib.training.loop import TrainingLog, TrainSettings, fit_network
-
-START_FROZEN = 2
-"""Stages of the shared encoder that keep ImageNet's filters: edges and colours, at half of a CPU's time."""
-
-
-def train_start(context: RunContext) -> Outcome:
-    """The work of a :class:`StartRecipe`: a frame-by-frame network on single frames; the start of all rows' encoders.
-
-    Raises:
-        BadInputError: the effort has no stand-ins, so that nothing is shared.
-    """
-    effort = effort_of(context.profile, context.recipe.effort)
-    if not effort.stand_ins:
-        raise BadInputError("stand_ins is False: every row trains its own encoder, and there is none to begin with")
-    network = new_network(FilmRecipe(name=context.recipe.name), effort, context.seed)
-    keep_stages(network, START_FROZEN)
-    drawer = film_drawer(effort, network, 0, effort.start_batch, context.seed, as_stills=True)
-    settings = TrainSettings(effort.start_steps, learning_rate=effort.learning_rate, schedule="cosine")
-    log = fit(context, network, "everything", 0, drawer, effort, settings)
-    return finish(context, network, log, effort)
+from handlib.training.loop import TrainingLog, TrainSettings
 
 
 def train_on_films(context: RunContext) -> Outcome:
@@ -69,7 +48,7 @@ def train_on_films(context: RunContext) -> Outcome:
     batch = effort.batch_films * (effort.frames if recipe.as_stills else 1)
     drawer = film_drawer(effort, network, effort.kept_stages, batch, context.seed, as_stills=recipe.as_stills)
     settings = TrainSettings(effort.steps, learning_rate=effort.learning_rate, schedule="cosine")
-    log = fit(context, network, "everything", effort.kept_stages, drawer, effort, settings)
+    log = fit(context, network, "everything", effort.kept_stages, drawer, settings)
     outcome = finish(context, network, log, effort)
     sizes = {
         "parameters_trained": Metric(millions(network), "M"),
@@ -104,33 +83,7 @@ def fine_tuned(context: RunContext) -> tuple[SeqHandNetwork, TrainingLog]:
         shown, labels, film_rows(len(shown), 1), effort.finetune_batch, effort.image_px, context.seed + 1000
     )
     settings = TrainSettings(effort.finetune_steps, learning_rate=effort.finetune_rate, schedule="cosine")
-    return network, fit(context, network, recipe.supervision, stages, drawer, effort, settings)
-
-
-def film_drawer(
-    effort: Effort, network: SeqHandNetwork, stages: int, batch: int, seed: int, as_stills: bool
-) -> FilmDrawer:
-    """Draws ``batch`` generated training films a step, or as many of their frames in no order."""
-    pictures = generated_pictures(effort, "train")
-    device = next(network.parameters()).device
-    shown = encoded(pictures, network.encoder.eval() if stages else None, stages, device)
-    rows = film_rows(effort.films, effort.frames)
-    rows = rows.reshape(-1, 1) if as_stills else rows
-    return FilmDrawer(shown, film_labels(effort, "train"), rows, batch, effort.image_px, seed)
-
-
-def fit(
-    context: RunContext,
-    network: SeqHandNetwork,
-    known: str,
-    stages: int,
-    drawer: FilmDrawer,
-    effort: Effort,
-    settings: TrainSettings,
-) -> TrainingLog:
-    """Train a network in place on what is known of the drawer's films."""
-    task = FilmTask(network, known, effort.image_px, stages)
-    return fit_network(context, task, film_objective, drawer.draw, settings)
+    return network, fit(context, network, recipe.supervision, stages, drawer, settings)
 
 
 def finish(context: RunContext, network: SeqHandNetwork, log: TrainingLog, effort: Effort) -> Outcome:
@@ -144,7 +97,7 @@ def shared_encoder(context: RunContext, effort: Effort) -> Path | None:
     """The weights of the shared encoder, which is trained first if need be; None where every row trains its own."""
     if not effort.stand_ins:
         return None
-    return context.left_by(StartRecipe(effort=context.recipe.effort), train_start, NETWORK, seed=0)
+    return context.left_by(StartRecipe(effort=context.recipe.effort.start), train_start, NETWORK, seed=0)
 
 
 def load_network(context: RunContext, recipe: FilmRecipe | FineTunedRecipe, effort: Effort) -> SeqHandNetwork:

@@ -23,7 +23,10 @@ _BLOCK = 200
 
 
 def train_start(context: RunContext) -> Outcome:
-    """The work of a :class:`~handlib.experiments.seqhand.recipes.StartRecipe`: a frame-by-frame network on single frames, whose encoder the rows take."""
+    """A frame-by-frame network on single frames, whose encoder the rows take.
+
+    The work of a :class:`~handlib.experiments.seqhand.recipes.StartRecipe`.
+    """
     effort = start_effort_of(context.profile, context.recipe.effort)
     torch.manual_seed(context.seed)
     network = SeqHandNetwork(SeqHandConfig.small("none"))

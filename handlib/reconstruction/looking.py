@@ -22,6 +22,7 @@ from handlib.models.s2hand import HandPrediction, S2HandNetwork
 from handlib.reconstruction.detected import Detected
 from handlib.reconstruction.estimate import Estimate, concatenate
 from handlib.reconstruction.placing import place_on_keypoints
+from handlib.reconstruction.refining import lift_all_round, refine
 from handlib.reconstruction.views import Views, cut_views, make_views
 
 View = tuple[float, float]
@@ -38,7 +39,7 @@ AGREES_WITHIN = 0.1
 BLOCK = 8
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def look_for_hands(
     network: S2HandNetwork,
     pictures: list[np.ndarray],
@@ -59,8 +60,9 @@ def look_for_hands(
         K: (B, 3, 3) intrinsics of the pictures, px.
         looks: 1 for the whole picture alone.
         views: of the last look; earlier ones, which only have to find the hand, are one view.
-        detected: hands that a detector has found: the last look is at them, and lifts their keypoints. A network that
-            does not lift keypoints only learns from it where to look.
+        detected: hands that a detector has found: the last look is at them, and their keypoints are lifted and refined
+            (:mod:`handlib.reconstruction.refining`). A network that does not lift keypoints only learns from it where
+            to look.
         progress: show a progress bar.
     """
     parts = []
@@ -93,6 +95,10 @@ def look_at(
     """The mean of what ``network`` sees in some views of a square of each picture."""
     view_px = network.config.image_px
     means: list[Tensor] = []
+    lifted = network.readout is not None and detected is not None and bool(detected.found.any())
+    if lifted and bool(detected.found.all()):
+        # What is lifted below needs the network's eyes only to say how sure it is.
+        views = STRAIGHT
     for turn_rad, zoom in views:
         view = make_views(centre_px, side_px, left, view_px, K, turn_rad, zoom)
         images = normalise_images(torch.from_numpy(cut_views(pictures, view.affine, view_px)))
@@ -108,6 +114,12 @@ def look_at(
         )
         means = [old + new / len(views) for old, new in zip(means or [torch.zeros(())] * 5, found, strict=True)]
     vertices, joints, keypoints_px, confidence, read_confidence = means
+    if lifted:
+        rows = detected.found.nonzero()[:, 0]
+        square = centre_px[rows], side_px[rows], left[rows], None if K is None else K[rows]
+        hand = lift_all_round(network, detected.keypoints_px[rows], detected.confidence[rows], *square)
+        refined = refine(network, hand)
+        vertices[rows], joints[rows] = (hand.view.points_to_picture(x) for x in (refined.vertices, refined.joints))
     move = place_on_keypoints(joints, keypoints_px, confidence, view.picture_K)
     vertices, joints = vertices + move, joints + move
     joints_2d_px = PerspectiveCamera(view.picture_K).project(joints)

@@ -29,6 +29,7 @@ from handlib.experiments.s2hand.recipes import (
     S2HandRecipe,
     with_source_labels,
 )
+from handlib.experiments.s2hand.released import ON_FILM, ON_TARGET, score_released
 from handlib.experiments.s2hand.supervision import train_detector
 from handlib.experiments.s2hand.training import train_and_score
 from handlib.reproduce.experiment import Experiment
@@ -75,4 +76,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=PhotographsRecipe(), work=train_on_photographs, seeds=(0,)),
     Experiment(recipe=PhotographsOnTarget(), work=score_photographs_network, seeds=(0,)),
     Experiment(recipe=LiftedRecipe(), work=train_lifted, seeds=FULL_SEEDS),
+    *(Experiment(recipe=recipe, work=score_released, seeds=FULL_SEEDS) for recipe in ON_TARGET),
+    *(Experiment(recipe=recipe, work=score_released, seeds=(0,)) for recipe in ON_FILM),
 )

@@ -55,6 +55,7 @@ def _real(film: str) -> tuple[Experiment, ...]:
         RealFilmRecipe(name=f"{name}-quaternion-ts", film=film, dataset=dataset, of=FULL),
         RealFilmRecipe(name=f"{name}-released", film=film, dataset=dataset, of=RELEASED),
         RealFilmRecipe(name=f"{name}-one-euro", film=film, dataset=dataset, of=S2HAND, method="one-euro"),
+        RealFilmRecipe(name=f"{name}-lifted", film=film, dataset=dataset, of=RELEASED, method="lifted"),
         RealFilmRecipe(name=f"{name}-fit", film=film, dataset=dataset, method="fit"),
         RealFilmRecipe(name=f"{name}-detector", film=film, dataset=dataset, method="detector"),
     ]

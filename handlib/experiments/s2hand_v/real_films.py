@@ -28,6 +28,7 @@ from handlib.hand.model import HandModel
 from handlib.metrics.rotation import quaternion_smoothness
 from handlib.metrics.temporal import acceleration_error, mean_acceleration, sequence_std
 from handlib.models.images import normalise_images
+from handlib.models.keypoint_readout import ReadKeypoints
 from handlib.models.s2hand import S2HandNetwork
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Metric, Outcome
@@ -128,7 +129,10 @@ def answer(context: RunContext, film: RealFilm) -> RealAnswers:
     if recipe.method == "fit":
         return fit_film(film)
     network = starting_network(recipe.of.camera, context.seed)
-    seen = look_at(with_encoder(network, context.left_by(recipe.of, train_and_score, NETWORK)), film)
+    network = with_encoder(network, context.left_by(recipe.of, train_and_score, NETWORK))
+    if recipe.method == "lifted":
+        return lift_keypoints(network, film)
+    seen = look_at(network, film)
     if recipe.method == "network":
         return seen
     joints = torch.from_numpy(seen.joints_m - seen.joints_m[:, :1])
@@ -143,6 +147,14 @@ def look_at(network: S2HandNetwork, film: RealFilm) -> RealAnswers:
         found = network(normalise_images(block))
         parts.append((found.joints, found.rotations, found.shape))
     return RealAnswers(*(torch.cat(column).numpy() for column in zip(*parts, strict=True)))
+
+
+@torch.no_grad()
+def lift_keypoints(network: S2HandNetwork, film: RealFilm) -> RealAnswers:
+    """What a network makes of the detected keypoints, without a look at the pictures."""
+    keypoints = torch.from_numpy(film.keypoints_px).float()
+    found = network.lift(ReadKeypoints(keypoints, torch.ones_like(keypoints[..., 0])), film.rgb.shape[1])
+    return RealAnswers(*(part.numpy() for part in (found.joints, found.rotations, found.shape)))
 
 
 def fit_film(film: RealFilm) -> RealAnswers:

@@ -24,8 +24,9 @@ class RealFilmRecipe(Recipe):
     Attributes:
         film: "stereo" (two views, triangulated joints of unknown unit) or "signing" (no truth).
         of: the row; None for what needs no training.
-        method: "network", "one-euro" (filtered afterwards), "fit" (each frame's keypoints), or "detector" (a network
-            with 3D labels, where the film's labels bring its own guess).
+        method: "network", "one-euro" (filtered afterwards), "lifted" (what the network makes of the detected keypoints,
+            without a look at the picture), "fit" (a hand fitted to each frame's keypoints), or "detector" (its own
+            guess in 3D, where the film's labels bring it: a network with 3D labels).
     """
 
     chapter: str = CHAPTER

@@ -8,6 +8,7 @@ go on from the row of the same seed that learnt from films.
 from dataclasses import replace
 
 from handlib.experiments.seqhand.baselines import score_baseline, score_derived
+from handlib.experiments.seqhand.effort import Effort
 from handlib.experiments.seqhand.generation import measure_generation
 from handlib.experiments.seqhand.recipes import (
     CHAPTER,
@@ -25,18 +26,21 @@ from handlib.reproduce.experiment import Experiment
 __all__ = ["CHAPTER", "EXPERIMENTS", "FULL_SEEDS", "TABLE_2", "TABLE_3"]
 
 FULL_SEEDS = (0, 1, 2)
-FRAMES = FilmRecipe(name="seqhand-encoder-resnet50")
-LSTM = FilmRecipe(name="seqhand-encoder-lstm", memory="lstm")
-CONV_LSTM = FilmRecipe(name="seqhand-encoder-convlstm", memory="conv_lstm")
+TWO_CORES = Effort(steps=500, hidden=64)
+"""A row in a minute and a half, which leaves an hour for all of them and their seeds."""
+
+FRAMES = FilmRecipe(effort=TWO_CORES, name="seqhand-encoder-resnet50")
+LSTM = FilmRecipe(effort=TWO_CORES, name="seqhand-encoder-lstm", memory="lstm")
+CONV_LSTM = FilmRecipe(effort=TWO_CORES, name="seqhand-encoder-convlstm", memory="conv_lstm")
 OTHER_ENCODERS = tuple(
-    FilmRecipe(name=f"seqhand-encoder-{name}", encoder=name) for name in ("resnet101", "i3d", "mfnet")
+    FilmRecipe(effort=TWO_CORES, name=f"seqhand-encoder-{name}", encoder=name) for name in ("resnet101", "i3d", "mfnet")
 )
 TABLE_2 = (FRAMES, LSTM, CONV_LSTM, *OTHER_ENCODERS)
-STILLS = FilmRecipe(name="seqhand-encoder-stills", as_stills=True)
-STILLS_REAL = FineTunedRecipe(name="seqhand-encoder-stills-real", of=STILLS)
-VIDEO = DerivedRecipe(name="seqhand-convlstm-video", of=CONV_LSTM)
-ATTACHED = FineTunedRecipe(name="seqhand-convlstm-video-real-attached", of=CONV_LSTM)
-DETACHED = FineTunedRecipe(name="seqhand-convlstm-video-real-detached", of=CONV_LSTM, attached=False)
+STILLS = FilmRecipe(effort=TWO_CORES, name="seqhand-encoder-stills", as_stills=True)
+STILLS_REAL = FineTunedRecipe(effort=TWO_CORES, name="seqhand-encoder-stills-real", of=STILLS)
+VIDEO = DerivedRecipe(effort=TWO_CORES, name="seqhand-convlstm-video", of=CONV_LSTM)
+ATTACHED = FineTunedRecipe(effort=TWO_CORES, name="seqhand-convlstm-video-real-attached", of=CONV_LSTM)
+DETACHED = FineTunedRecipe(effort=TWO_CORES, name="seqhand-convlstm-video-real-detached", of=CONV_LSTM, attached=False)
 TABLE_3 = (STILLS, STILLS_REAL, VIDEO, ATTACHED, DETACHED)
 DETECTED = tuple(
     replace(recipe, name=f"{recipe.name}@detected", supervision="detected")
@@ -44,39 +48,43 @@ DETECTED = tuple(
 )
 """Table 3 without any label of the target: the keypoints of a detector instead."""
 
+BASELINES = (
+    BaselineRecipe(effort=TWO_CORES, name="seqhand-mean-hand", method="mean"),
+    BaselineRecipe(effort=TWO_CORES, name="seqhand-constant", method="constant"),
+    BaselineRecipe(effort=TWO_CORES, name="seqhand-untrained", method="untrained"),
+)
+
 
 def _on_films(*recipes: FilmRecipe, seeds: tuple[int, ...] = FULL_SEEDS) -> tuple[Experiment, ...]:
     return tuple(Experiment(recipe=recipe, work=train_on_films, seeds=seeds) for recipe in recipes)
 
 
-def _on_target(*recipes: FineTunedRecipe) -> tuple[Experiment, ...]:
-    return tuple(Experiment(recipe=recipe, work=fine_tune, seeds=FULL_SEEDS) for recipe in recipes)
+def _on_target(*recipes: FineTunedRecipe, seeds: tuple[int, ...] = FULL_SEEDS) -> tuple[Experiment, ...]:
+    return tuple(Experiment(recipe=recipe, work=fine_tune, seeds=seeds) for recipe in recipes)
 
 
-def _looks(*recipes: DerivedRecipe) -> tuple[Experiment, ...]:
-    return tuple(Experiment(recipe=recipe, work=score_derived, seeds=FULL_SEEDS) for recipe in recipes)
+def _looks(*recipes: DerivedRecipe, seeds: tuple[int, ...] = FULL_SEEDS) -> tuple[Experiment, ...]:
+    return tuple(Experiment(recipe=recipe, work=score_derived, seeds=seeds) for recipe in recipes)
 
 
 # In the order of their importance to the page, so that whoever runs out of time has Tables 2 and 3 first.
 EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=StartRecipe(), work=train_start, seeds=(0,)),
-    Experiment(recipe=BaselineRecipe(name="seqhand-mean-hand", method="mean"), work=score_baseline, seeds=(0,)),
-    Experiment(recipe=BaselineRecipe(name="seqhand-constant", method="constant"), work=score_baseline, seeds=(0,)),
-    Experiment(recipe=BaselineRecipe(name="seqhand-untrained", method="untrained"), work=score_baseline, seeds=(0,)),
+    *(Experiment(recipe=recipe, work=score_baseline, seeds=(0,)) for recipe in BASELINES),
     *_on_films(FRAMES, LSTM, CONV_LSTM),
     *_on_target(DETACHED, ATTACHED),
     *_on_films(STILLS),
     *_on_target(STILLS_REAL),
     *_looks(VIDEO),
     *_on_films(*OTHER_ENCODERS, seeds=(0,)),
-    *_on_target(*DETECTED),
+    *_on_target(*DETECTED, seeds=(0,)),
     *_looks(
-        DerivedRecipe(name="seqhand-shuffled", of=CONV_LSTM, look="shuffled"),
-        DerivedRecipe(name="seqhand-held", of=FRAMES, look="held"),
-        DerivedRecipe(name="seqhand-forgetful", of=CONV_LSTM, look="forgetful"),
-        DerivedRecipe(name="seqhand-detached-forgetful", of=DETACHED, look="forgetful"),
-        DerivedRecipe(name="seqhand-attached-forgetful", of=ATTACHED, look="forgetful"),
-        DerivedRecipe(name="seqhand-detached-held", of=DETACHED, look="held"),
+        DerivedRecipe(effort=TWO_CORES, name="seqhand-shuffled", of=CONV_LSTM, look="shuffled"),
+        DerivedRecipe(effort=TWO_CORES, name="seqhand-held", of=FRAMES, look="held"),
+        DerivedRecipe(effort=TWO_CORES, name="seqhand-forgetful", of=CONV_LSTM, look="forgetful"),
+        DerivedRecipe(effort=TWO_CORES, name="seqhand-detached-forgetful", of=DETACHED, look="forgetful"),
+        DerivedRecipe(effort=TWO_CORES, name="seqhand-attached-forgetful", of=ATTACHED, look="forgetful"),
+        DerivedRecipe(effort=TWO_CORES, name="seqhand-detached-held", of=DETACHED, look="held"),
     ),
-    Experiment(recipe=DataRecipe(), work=measure_generation, seeds=(0,)),
+    Experiment(recipe=DataRecipe(effort=TWO_CORES), work=measure_generation, seeds=(0,)),
 )

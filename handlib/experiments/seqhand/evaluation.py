@@ -32,7 +32,7 @@ from handlib.metrics.errors import point_errors
 from handlib.models.seqhand import SeqHandNetwork
 from handlib.reproduce.results import Curve, Metric
 
-TARGET_FRAMES_PER_SECOND = 30
+TARGET_FRAMES_PER_SECOND = 30.0
 SETS = ("films", "target_films", "target_stills")
 
 Respond = Callable[[str, float], Answers]

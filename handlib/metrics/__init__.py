@@ -1,9 +1,9 @@
 """Metrics: numpy in float64, arrays or tensors in, metres in, millimetres out; every name or argument says the
 alignment.
 
-The front doors are the official protocols :func:`freihand`, :func:`ho3d`, :func:`stb` and :func:`nyu`. Under
-them: ``alignment`` (what is forgiven), ``errors`` (MPJPE and kin), ``pck``, ``fscore``, ``success`` and
-``temporal``.
+The front doors are the official protocols :func:`freihand`, :func:`ho3d`, :func:`stb` and :func:`nyu`, and for
+fingertips :func:`handlib.metrics.protocols.fingertips.fingertips`. Under them: ``alignment`` (what is forgiven),
+``errors`` (MPJPE and kin), ``pck``, ``fscore``, ``success`` and ``temporal``.
 """
 
 from handlib.metrics.alignment import (

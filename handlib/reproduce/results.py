@@ -20,7 +20,16 @@ from handlib.reproduce.profiles import read_profile
 from handlib.reproduce.registry_file import check_fields, check_text
 
 SCHEMA = 2
-ALIGNMENTS = ("none", "root", "scale-root", "procrustes", "procrustes with reflection", "not applicable")
+ALIGNMENTS = (
+    "none",
+    "root",
+    "scale-root",
+    "centroid",
+    "scale-centroid",
+    "procrustes",
+    "procrustes with reflection",
+    "not applicable",
+)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(@[a-z0-9._-]+)?")
 
 

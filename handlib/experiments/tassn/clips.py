@@ -3,6 +3,7 @@
 All frames of a clip are turned, zoomed and tinted alike, and its flow is that of the changed frames, both ways.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -98,7 +99,7 @@ class TargetDrawer:
         rgb: np.ndarray,
         K: Float[np.ndarray, "stills 3 3"],
         known: Supervision,
-        runs: Int[np.ndarray, "films frames"],
+        runs: Sequence[Int[np.ndarray, "_frames"]],
         *,
         clips: int,
         frames: int,

@@ -5,13 +5,14 @@ keypoints of that view, frame by frame, so that flow between them is not that of
 film of its own, and beside that the view as one film.
 """
 
+from functools import cache
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from handlib.data.photos import require_data
-from handlib.data.stereo_video import FOLDER, LABELS, StereoCrops, read_stereo_crops
+from handlib.data.stereo_video import StereoCrops, read_stereo_crops
 from handlib.errors import MissingFileError
 from handlib.experiments.s2hand.baselines import mean_answers
 from handlib.experiments.s2hand.photo_scoring import aligned_mm, as_metres
@@ -32,8 +33,7 @@ def score_stereo(context: RunContext) -> Outcome:
     recipe: StereoRecipe = context.recipe
     effort = effort_of(context.profile, recipe.effort)
     try:
-        require_data(f"{FOLDER}/{LABELS}")
-        film = read_stereo_crops(effort.image_px, EVERY)
+        film = stereo_crops(effort.image_px)
     except MissingFileError as error:
         return Outcome(not_obtained=str(error))
     true = as_metres(film.joints)
@@ -49,6 +49,16 @@ def score_stereo(context: RunContext) -> Outcome:
         }
     metrics = {name: Metric(aligned_mm(said, true), "mm", "procrustes") for name, said in answers.items()}
     return Outcome({**metrics, "film_frames": Metric(len(film), "1")})
+
+
+@cache
+def stereo_crops(image_px: int) -> StereoCrops:
+    """Every third frame of both views; decoding them takes longer than reading them.
+
+    Raises:
+        MissingFileError: the films are not in ``HANDLIB_DATA``.
+    """
+    return read_stereo_crops(image_px, EVERY)
 
 
 def stereo_answers(

@@ -1,6 +1,10 @@
 """The work of the trained rows: three stages, each of which begins with what the one before has left."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from jaxtyping import Float, Int, UInt8
 
 from handlib.errors import BadInputError
 from handlib.experiments.tassn.clips import SourceDrawer, TargetDrawer, TwoDomains
@@ -19,7 +23,7 @@ from handlib.experiments.tassn.recipes import (
 )
 from handlib.experiments.tassn.scoring import read_test_films, score_answers
 from handlib.experiments.tassn.source_films import source_films
-from handlib.experiments.tassn.supervision import supervision_of
+from handlib.experiments.tassn.supervision import Supervision, supervision_of
 from handlib.experiments.training_report import log_curves, speed_of
 from handlib.hand.model import HandModel
 from handlib.losses.tassn import WITHOUT_CONSISTENCY
@@ -39,7 +43,30 @@ def pretrain(context: RunContext) -> Outcome:
     recipe: PretrainRecipe = context.recipe
     effort = effort_of(context.profile, recipe.effort)
     network = build_network(effort, context.seed)
-    target = target_clips(context, stage=1)
+    return finish(context, network, fit_first_stage(context, network, effort, target_clips(context, 1)), effort)
+
+
+def train_on_stills(context: RunContext) -> Outcome:
+    """The work of a :class:`~handlib.experiments.tassn.recipes.StillRecipe`: stage 2."""
+    recipe: StillRecipe = context.recipe
+    effort = effort_of(context.profile, recipe.effort)
+    network = load_network(context, pretrain_of(recipe))
+    target = target_clips(context, 2, recipe.keypoints, recipe.silhouettes)
+    return finish(context, network, fit_second_stage(context, network, effort, target), effort)
+
+
+def train_on_video(context: RunContext) -> Outcome:
+    """The work of a :class:`~handlib.experiments.tassn.recipes.TassnRecipe`: stage 3, which opens no 3D label."""
+    recipe: TassnRecipe = context.recipe
+    effort = effort_of(context.profile, recipe.effort)
+    network = load_network(context, start_of(recipe))
+    network.flow = flow_method(context)
+    target = target_clips(context, 3, recipe.keypoints, recipe.silhouettes, network.flow)
+    return finish(context, network, fit_third_stage(context, network, effort, target, recipe), effort)
+
+
+def fit_first_stage(context: RunContext, network: TassnEstimator, effort: Effort, target: TargetDrawer) -> TrainingLog:
+    """Heatmaps on clips of the target, and everything on labelled clips of the source beside them."""
     source = SourceDrawer(
         source_films(effort, "train"),
         clips=effort.clips,
@@ -52,36 +79,24 @@ def pretrain(context: RunContext) -> Outcome:
         return TwoDomains(target.draw(step, rank, ranks), source.draw(step, rank, ranks))
 
     settings = TrainSettings(effort.pretrain_steps, learning_rate=effort.learning_rate, schedule="cosine")
-    log = fit_network(context, ClipReader(network), pretraining_objective, draw, settings)
-    return finish(context, network, log, effort)
+    return fit_network(context, ClipReader(network), pretraining_objective, draw, settings)
 
 
-def train_on_stills(context: RunContext) -> Outcome:
-    """The work of a :class:`~handlib.experiments.tassn.recipes.StillRecipe`: stage 2."""
-    recipe: StillRecipe = context.recipe
-    effort = effort_of(context.profile, recipe.effort)
-    network = load_network(context, pretrain_of(recipe))
-    target = target_clips(context, stage=2, keypoints=recipe.keypoints, silhouettes=recipe.silhouettes)
+def fit_second_stage(context: RunContext, network: TassnEstimator, effort: Effort, target: TargetDrawer) -> TrainingLog:
+    """Eq. 1 and 2 of single frames of the target."""
     objective = TassnObjective(HandModel.load("open").faces, WITHOUT_CONSISTENCY, LENGTH_UNIT_M)
     settings = TrainSettings(effort.still_steps, learning_rate=effort.still_rate, schedule="cosine")
-    log = fit_network(context, ClipReader(network), objective, target.draw, settings)
-    return finish(context, network, log, effort)
+    return fit_network(context, ClipReader(network), objective, target.draw, settings)
 
 
-def train_on_video(context: RunContext) -> Outcome:
-    """The work of a :class:`~handlib.experiments.tassn.recipes.TassnRecipe`: stage 3, which opens no 3D label."""
-    recipe: TassnRecipe = context.recipe
-    effort = effort_of(context.profile, recipe.effort)
-    network = load_network(context, start_of(recipe))
-    network.flow = flow_method(context)
-    target = target_clips(
-        context, stage=3, keypoints=recipe.keypoints, silhouettes=recipe.silhouettes, flow=network.flow
-    )
+def fit_third_stage(
+    context: RunContext, network: TassnEstimator, effort: Effort, target: TargetDrawer, recipe: TassnRecipe
+) -> TrainingLog:
+    """Eq. 6 of clips of the target, read both ways; weights, unit and length of training are the recipe's."""
     objective = TassnObjective(HandModel.load("open").faces, recipe.weights(), recipe.unit_m)
     steps = recipe.longer * effort.video_steps
     settings = TrainSettings(steps, learning_rate=effort.video_rate, schedule="cosine")
-    log = fit_network(context, ClipReader(network), objective, target.draw, settings)
-    return finish(context, network, log, effort)
+    return fit_network(context, ClipReader(network), objective, target.draw, settings)
 
 
 def start_of(recipe: TassnRecipe) -> StillRecipe | PretrainRecipe:
@@ -114,21 +129,35 @@ def target_clips(
     silhouettes: str = "grabcut",
     flow: FlowMethod = "dis",
 ) -> TargetDrawer:
-    """The target's clips of a stage, drawn in an order of its own; single frames in the second, as many in all."""
+    """The clips of the target's training films, with what may be known of them."""
     effort = effort_of(context.profile, context.recipe.effort)
-    count = rows(effort, "train")
-    seen = pictures(effort, "train")
+    count, seen = rows(effort, "train"), pictures(effort, "train")
+    known = supervision_of(context, "train", keypoints, silhouettes)
+    return drawer_of(effort, context.seed, stage, seen.rgb[:count], seen.K[:count], known, runs(effort, "train"), flow)
+
+
+def drawer_of(
+    effort: Effort,
+    seed: int,
+    stage: int,
+    rgb: UInt8[np.ndarray, "stills height width 3"],
+    K: Float[np.ndarray, "stills 3 3"],
+    known: Supervision,
+    films: Sequence[Int[np.ndarray, "_frames"]],
+    flow: FlowMethod = "dis",
+) -> TargetDrawer:
+    """Draws the clips of a stage in an order of its own; in the second single frames, as many in all."""
     still = stage == 2
     return TargetDrawer(
-        seen.rgb[:count],
-        seen.K[:count],
-        supervision_of(context, "train", keypoints, silhouettes),
-        runs(effort, "train"),
+        rgb,
+        K,
+        known,
+        films,
         clips=effort.clips * (effort.clip_frames if still else 1),
         frames=1 if still else effort.clip_frames,
         interval=effort.interval,
         image_px=effort.image_px,
-        seed=10 * context.seed + stage,
+        seed=10 * seed + stage,
         flow=flow,
     )
 
@@ -150,8 +179,12 @@ def load_network(context: RunContext, recipe: FilmRecipe) -> TassnEstimator:
 
 def finish(context: RunContext, network: TassnEstimator, log: TrainingLog, effort: Effort) -> Outcome:
     """Leave the weights for other rows, and score the network on the test films."""
-    # A network for the flow is none of the estimator's weights: it is left by its own recipe.
-    state = {name: value for name, value in network.state_dict().items() if not name.startswith("flow.")}
-    write_state(context.artifact_path(NETWORK), state)
+    leave(context, network)
     metrics, curves = score_answers(read_test_films(network.to(context.device), effort), effort)
     return Outcome({**metrics, **speed_of(log)}, {**curves, **log_curves(log)})
+
+
+def leave(context: RunContext, network: TassnEstimator) -> None:
+    """Leave the estimator's weights; a network for the flow is none of them: its own recipe has left it."""
+    state = {name: value for name, value in network.state_dict().items() if not name.startswith("flow.")}
+    write_state(context.artifact_path(NETWORK), state)

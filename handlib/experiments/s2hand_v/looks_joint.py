@@ -11,7 +11,7 @@ from torch import Tensor
 from handlib.data.archives import read_arrays
 from handlib.data.photos import require_data
 from handlib.losses.motion_prior import included_angle, rotation_angle, same_side, slerp
-from handlib.viz.orientation_sphere import bent_and_spread
+from handlib.viz.orientations import bent_and_spread
 
 STB_POSES = "stb_joint_poses.npz"
 STB_RUN = 1500
@@ -72,7 +72,7 @@ def real_bone_directions() -> list[Float[Tensor, "frames 12 4"]]:
 
 @dataclass(frozen=True, eq=False)
 class NoisyJoint:
-    """A joint that bends, rests, and bends on: ``true`` and ``seen`` (frames, 4), without twist; the truth and noise."""
+    """A joint that bends, rests, and bends on, without twist: ``true``, and as a noisy observer has ``seen`` it."""
 
     true: Float[Tensor, "frames 4"]
     seen: Float[Tensor, "frames 4"]

@@ -14,6 +14,7 @@ import roma
 import scipy.io
 import torch
 from fixture_hands import RenderedHands, intrinsics, project, render_again, render_hands
+from fixture_nyu import write_nyu
 from PIL import Image
 
 from handlib.data.bighand import BIGHAND_K
@@ -24,6 +25,7 @@ from handlib.data.fingertips import FingertipVideos
 from handlib.data.ho3d import DEPTH_STEP_M, OPENGL_TO_OPENCV
 from handlib.data.mano_labels import regress_joints
 from handlib.data.mhp import MHP_DISTORTION, MHP_K
+from handlib.data.official import FIXTURE_FILE
 from handlib.data.stb import SEQUENCES, STB_K, to_camera
 from handlib.skeleton import JOINT_ORDERS, TIPS, JointOrder, reorder_joints
 
@@ -302,3 +304,25 @@ def write_youtube_hands(root: Path, frames: int = 6) -> RenderedHands:
     score = np.r_[np.ones(frames - 1), 0].astype(np.float32)
     np.savez(root / "detections.npz", name=np.array(names), uv=uv, score=score, side=np.array(["right"] * frames))
     return hands
+
+
+WRITERS = {
+    "freihand": write_freihand,
+    "ho3d_v2": write_ho3d_v2,
+    "ho3d_v3": write_ho3d_v3,
+    "stb": write_stb,
+    "mhp": write_mhp,
+    "nyu": write_nyu,
+    "bighand": write_bighand,
+    "dexter_object": write_dexter_object,
+    "ego_dexter": write_ego_dexter,
+    "youtube_hands": write_youtube_hands,
+}
+
+
+def make_fixture(name: str, root: Path) -> object:
+    """Fill a folder with the tiny data set of that name, and mark it as one; what was drawn."""
+    root.mkdir(parents=True, exist_ok=True)
+    drawn = WRITERS[name](root)
+    (root / FIXTURE_FILE).write_text(f"Drawn hands in the format of {name}: no data set, and worth no number.\n")
+    return drawn

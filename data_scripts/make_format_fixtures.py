@@ -7,25 +7,19 @@ Examples:
     python data_scripts/make_format_fixtures.py fixtures
     python data_scripts/make_format_fixtures.py fixtures --only freihand --only stb
     handlib data check freihand --root fixtures/freihand
+    handlib run s2hand --data freihand --root fixtures/freihand --profile smoke
 """
 
 from pathlib import Path
 from typing import Annotated
 
-import fixture_formats
-import fixture_nyu
 import typer
+from fixture_formats import WRITERS, make_fixture
 from fixture_hands import stand_in_hand
 from tqdm import tqdm
 
 from handlib.errors import BadInputError
 from handlib.hand import write_mano_npz
-
-WRITERS = {
-    name.removeprefix("write_"): writer
-    for name, writer in sorted((vars(fixture_formats) | vars(fixture_nyu)).items())
-    if name.startswith("write_")
-}
 
 
 def main(
@@ -39,8 +33,7 @@ def main(
         root = out / name
         if root.is_dir() and any(root.iterdir()):
             raise BadInputError(f"{root} is not empty: give another folder, or remove it first")
-        root.mkdir(parents=True, exist_ok=True)
-        WRITERS[name](root)
+        make_fixture(name, root)
     write_mano_npz(stand_in_hand().file, out / "MANO_RIGHT.npz")
     typer.echo(f"{out}: {', '.join(only or WRITERS)}, and the hand MANO_RIGHT.npz")
 

@@ -82,7 +82,7 @@ def format_fixture(tmp_path_factory: pytest.TempPathFactory):
     def write(name: str) -> tuple[Path, object]:
         if name not in written:
             root = tmp_path_factory.mktemp(name) / name
-            written[name] = root, getattr(fixture_formats, f"write_{name}")(root)
+            written[name] = root, fixture_formats.make_fixture(name, root)
         return written[name]
 
     yield write

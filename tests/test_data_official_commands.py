@@ -200,6 +200,6 @@ def test_fixtures_are_written_from_the_command_line_and_are_the_same_each_time(t
     assert contents[0] == contents[1] and (tmp_path / "a" / "MANO_RIGHT.npz").is_file()
     with pytest.raises(BadInputError, match="is not empty"):
         script.main(tmp_path / "a", ["youtube_hands"])
-    with pytest.raises(BadInputError, match="--only imagenet: there are bighand"):
+    with pytest.raises(BadInputError, match="--only imagenet: there are freihand"):
         script.main(tmp_path / "c", ["imagenet"])
     assert set(script.WRITERS) == set(OFFICIAL_SETS)

@@ -61,6 +61,15 @@ def test_weak_perspective_is_exact_for_a_flat_hand_and_worse_near_by(hand):
     assert looks_flows.weak_perspective_error_px(flat, [0.25])[0] < 1e-4
 
 
+def test_hand_axes_are_those_of_the_rest_pose(hand, database):
+    joints = looks_flows.to_hand_axes(database.joints_m[:5], hand)
+    middle = joints[:, 9] / np.linalg.norm(joints[:, 9], axis=-1, keepdims=True)
+    rest = hand.joints(torch.zeros(1, 10), torch.zeros(1, 10))[0].numpy()
+    wanted = (rest[9] - rest[0]) / np.linalg.norm(rest[9] - rest[0])
+    assert np.allclose(middle, wanted, atol=1e-4)
+    assert np.allclose(looks_flows.bone_lengths_m(joints), looks_flows.bone_lengths_m(database.joints_m[:5]), atol=1e-6)
+
+
 def test_what_drifts_in_a_film_and_what_does_not(database):
     drift = looks_flows.camera_drift(SeqHandFilms(database, size=3, image_px=16, num_frames=4), 2)
     assert (drift["shape"] == 0).all() and (drift["joints [mm]"] > 0).all() and (drift["turn [deg]"] > 0).all()

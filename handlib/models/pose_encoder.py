@@ -25,6 +25,9 @@ PAPER_WIDTHS = (256, 512, 256)
 RELEASED_WIDTHS = (256, 512, 1024, 512, 256, 128)
 """Seven layers in the released code."""
 
+FIRST_DEVIATION = 1e-3
+"""Of the last layer's weights before training."""
+
 LENGTH_UNIT_M = 0.1
 GREATEST_ROTATION, GREATEST_POSE, GREATEST_SHAPE = math.pi, 3.5, 2.0
 """What the last tanh is multiplied with, as released."""
@@ -48,7 +51,11 @@ class PoseEncoder(nn.Module):
         layers: list[nn.Module] = []
         for inputs, width in zip((63, *widths), widths, strict=False):
             layers += [nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.Tanh()]
-        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], outputs), nn.Tanh())
+        last = nn.Linear(widths[-1], outputs)
+        # Every hand begins as nearly the same one: from turns drawn at random, few find back to the right one.
+        nn.init.normal_(last.weight, std=FIRST_DEVIATION)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(*layers, last, nn.Tanh())
         self.sizes = [3, num_pose, num_shape]
 
     def forward(self, joints_m: Float[Tensor, "batch 21 3"]) -> PoseParameters:

@@ -13,6 +13,9 @@ from handlib.camera import project_perspective
 from handlib.data.pose_database import PoseDatabase
 from handlib.data.pose_flow import PoseFlow
 from handlib.data.seqhand_films import DEFAULT_FILMS, NUM_FRAMES, SeqHandFilms
+from handlib.hand.anatomy import palm_frame
+from handlib.hand.hand_code import posed_joints
+from handlib.hand.model import HandModel
 from handlib.reproduce.published import load_published
 from handlib.skeleton import BONES, TIPS
 from handlib.viz.embedding import principal_axes
@@ -136,6 +139,18 @@ def map_figure(
         figure.update_xaxes(title=labels[0])
         figure.update_yaxes(title=labels[1])
     return figure
+
+
+def to_hand_axes(joints_m: Float[np.ndarray, "poses 21 3"], hand: HandModel) -> Float[np.ndarray, "poses 21 3"]:
+    """Joints of a database, which stand in the palm frame, in the axes of a hand's rest pose; the wrist stays at 0.
+
+    Args:
+        joints_m: in the palm frame.
+        hand: loaded with ``pose_space="pca"``.
+    """
+    shape, pose = (torch.zeros(1, width).to(hand.v_template) for width in (hand.num_shape, len(hand.components)))
+    frame = palm_frame(posed_joints(hand, pose, shape))[0]
+    return joints_m @ frame.T.float().numpy()
 
 
 def camera_drift(films: SeqHandFilms, count: int) -> dict[str, Float[np.ndarray, "films"]]:

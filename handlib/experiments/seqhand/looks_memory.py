@@ -19,7 +19,7 @@ from handlib.models.conv_lstm import ConvLSTM
 CELLS, FRAMES, HIDDEN_FROM, HIDDEN_TO = 10, 12, 5, 9
 """Side of the map, length of a film, and the frames in which the dot is hidden: from the 5th to before the 9th."""
 
-LOOKS = {"synthetic": (0.0, 1.0, 0.05), "real": (0.4, 0.6, 0.1)}
+LOOKS = {"synthetic": (0.0, 1.0, 0.05), "real": (0.2, 0.8, 0.08)}
 """The ground's grey, how much brighter the dot is, and the noise: the real dot is paler, before a grey ground."""
 
 

@@ -135,6 +135,10 @@ class TassnEstimator(nn.Module):
         self.hourglass.stem[0] = nn.Conv2d(
             3 + 2 + NUM_KEYPOINTS, first.out_channels, first.kernel_size, first.stride, first.padding
         )
+        for to_heatmaps in self.hourglass.heatmaps:
+            # Maps begin empty, as most cells are to be; from random ones, the first hundred steps would empty them.
+            nn.init.zeros_(to_heatmaps.weight)
+            nn.init.zeros_(to_heatmaps.bias)
         self.features = FeatureHead(config.channels, config.map_px)
         hierarchy = mesh_hierarchy(faces, num_vertices)
         self.mesh = MeshDecoder(hierarchy, self.features.num_features, config.terms)
@@ -178,17 +182,19 @@ class TassnEstimator(nn.Module):
         self,
         clip: Num[Tensor, "batch time size size 3"],
         flow: Float[Tensor, "batch steps size size 2"] | None = None,
+        start: Float[Tensor, "batch 21 cells cells"] | None = None,
     ) -> TassnEstimate:
         """Estimate each frame of a clip in the order given, handing on the heatmaps from frame to frame.
 
-        The first frame has none before it: it stands still, with empty heatmaps.
+        The first frame has none before it: it stands still. The paper does not say which heatmaps it is given.
 
         Args:
             clip: consecutive frames, cropped by one box.
             flow: px from each frame to the next (time - 1 of them), where known already.
+            start: heatmaps for the first frame, such as a detector's; None for empty ones.
         """
         still = clip.new_zeros((*clip.shape[:1], *clip.shape[2:4], 2), dtype=torch.float32)
-        estimates = [self(clip[:, 0], clip[:, 0], flow=still)]
+        estimates = [self(clip[:, 0], clip[:, 0], start, still)]
         for time in range(1, clip.shape[1]):
             known = None if flow is None else flow[:, time - 1]
             estimates.append(self(clip[:, time - 1], clip[:, time], estimates[-1].heatmaps[:, -1], known))
@@ -199,6 +205,7 @@ class TassnEstimator(nn.Module):
         clip: Num[Tensor, "batch time size size 3"],
         flow: Float[Tensor, "batch steps size size 2"] | None = None,
         reversed_flow: Float[Tensor, "batch steps size size 2"] | None = None,
+        ends: Float[Tensor, "batch 2 21 cells cells"] | None = None,
     ) -> tuple[TassnEstimate, TassnEstimate]:
         """Estimate a clip forwards and backwards: the reversed temporal measurement of section 3.3.
 
@@ -209,6 +216,7 @@ class TassnEstimator(nn.Module):
             clip: consecutive frames, cropped by one box.
             flow: px from frame i to frame i + 1, at i; None estimates both flows.
             reversed_flow: px from frame i + 1 to frame i, at i; given together with ``flow``.
+            ends: heatmaps that the readings begin with, at the first frame and at the last; None for empty ones.
 
         Returns:
             two estimates, each in the clip's own order: item i of both is about frame i.
@@ -219,7 +227,8 @@ class TassnEstimator(nn.Module):
         if (flow is None) != (reversed_flow is None):
             raise BadInputError("flow, reversed_flow: one is None; give both, or neither")
         known = None if flow is None or reversed_flow is None else torch.cat([flow, reversed_flow.flip(1)])
-        both = self.read_clip(torch.cat([clip, clip.flip(1)]), known)
+        start = None if ends is None else ends.transpose(0, 1).flatten(0, 1)
+        both = self.read_clip(torch.cat([clip, clip.flip(1)]), known, start)
         forwards, backwards = zip(*(field.chunk(2) for field in both), strict=True)
         return TassnEstimate(*forwards), TassnEstimate(*(field.flip(1) for field in backwards))
 

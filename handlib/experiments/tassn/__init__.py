@@ -1,8 +1,8 @@
 """TASSN on films of the open target domain: the rows of Table 1, what they begin with, and what they have to beat.
 
 ``handlib run tassn --profile full`` does them one after another and goes on where it was stopped. All rows share the
-detected keypoints and silhouettes; the rows of a seed share its first two stages: heatmaps on films of both domains
-with the mesh on the labelled source (``tassn-source``), then single frames of the target (``tassn-before-video``).
+detected keypoints and silhouettes, and the first stage (``tassn-source``): heatmaps on films of both domains, the mesh
+on the labelled source. The rows of a seed share its second stage, single frames of the target (``tassn-before-video``).
 """
 
 from handlib.experiments.tassn.baselines import score_baseline, score_derived
@@ -49,7 +49,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         Experiment(recipe=BaselineRecipe(name=f"tassn-{name}", method=method), work=score_baseline, seeds=(0,))
         for name, method in (("constant", "constant"), ("mean-hand", "mean"), ("untrained", "untrained"))
     ),
-    Experiment(recipe=PRETRAIN, work=pretrain, seeds=FULL_SEEDS),
+    Experiment(recipe=PRETRAIN, work=pretrain, seeds=(0,)),
     Experiment(recipe=STILLS, work=train_on_stills, seeds=FULL_SEEDS),
     *_on_video(FULL, NO_CONSISTENCY, POSE_CONSISTENCY),
     *(

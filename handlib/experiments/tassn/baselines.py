@@ -6,16 +6,14 @@ import torch
 from handlib.camera import PerspectiveCamera
 from handlib.errors import BadInputError
 from handlib.experiments.s2hand.baselines import mean_answers
-from handlib.experiments.tassn.data import pictures
-from handlib.experiments.tassn.effort import Effort, effort_of
+from handlib.experiments.tassn.data import pictures, source_films
+from handlib.experiments.tassn.effort import effort_of
 from handlib.experiments.tassn.recipes import BaselineRecipe, DerivedRecipe
-from handlib.experiments.tassn.scoring import FilmAnswers, read_films, read_test_films, score_answers, shrunk, test_rows
-from handlib.experiments.tassn.source_films import source_films
+from handlib.experiments.tassn.scoring import FilmAnswers, read_test_films, score_answers, test_rows
 from handlib.experiments.tassn.supervision import supervision_of
 from handlib.experiments.tassn.training import build_network, load_network
 from handlib.fitting.fit import default_library, fit_to_keypoints
 from handlib.hand.model import HandModel
-from handlib.models.tassn import TassnEstimator
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Outcome
 
@@ -41,7 +39,8 @@ def score_baseline(context: RunContext) -> Outcome:
         hand = mean_answers(len(rows))
         answers = FilmAnswers.alike(hand.joints_m, hand.vertices_m)
     elif recipe.method == "untrained":
-        answers = read_test_films(build_network(effort, context.seed).eval().to(context.device), effort)
+        network = build_network(effort, context.seed).eval().to(context.device)
+        answers = read_test_films(network, effort, supervision_of(context, "test"))
     elif recipe.method == "fit":
         rows = rows[np.linspace(0, len(rows) - 1, min(effort.fitted_frames, len(rows))).astype(int)]
         answers = fitted_answers(context, rows)
@@ -70,17 +69,9 @@ def score_derived(context: RunContext) -> Outcome:
     recipe: DerivedRecipe = context.recipe
     effort = effort_of(context.profile, recipe.of.effort)
     network = load_network(context, recipe.of).to(context.device)
-    if recipe.look == "shuffled":
-        answers = read_test_films(network, effort)
-        answers = answers.rolled(len(answers.joints_m) // 2)
-    elif recipe.look == "single":
-        answers = read_single_frames(network, effort)
-    else:
+    if recipe.look not in LOOKS:
         raise BadInputError(f"look {recipe.look!r}: expected one of {LOOKS}")
+    answers = read_test_films(network, effort, supervision_of(context, "test"), single=recipe.look == "single")
+    if recipe.look == "shuffled":
+        answers = answers.rolled(len(answers.joints_m) // 2)
     return Outcome(*score_answers(answers, effort))
-
-
-def read_single_frames(network: TassnEstimator, effort: Effort) -> FilmAnswers:
-    """Every test frame as a film of its own: no flow, and no heatmaps from before."""
-    frames = shrunk(pictures(effort, "test").rgb[test_rows(effort).ravel()], effort.image_px)
-    return read_films(network, frames[:, None])

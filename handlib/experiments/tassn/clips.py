@@ -24,6 +24,9 @@ TARGET_CHANGES = Augmentation(turn_deg=30.0, zoom=0.1, shift=0.03)
 SOURCE_CHANGES = Augmentation(turn_deg=0.0, zoom=0.15, shift=0.05, gain=0.5, noise=0.03, contrast=0.15)
 CLUTTERED = 0.8
 """Share of the source's clips that get a random background, so that the hand has to be told from one."""
+START_NOISE = 0.03
+"""Deviation of the source's first keypoints from the truth, in sides of the picture: the size of a detector's errors,
+which a network that had begun with the truth would not look for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,7 @@ class Clips:
         flow, reversed_flow: px, as :meth:`handlib.models.tassn.TassnEstimator.read_both_ways` takes them.
         K: px.
         keypoints_px, confidence: seen or true.
+        start_px: keypoints whose heatmaps a reading begins with, at whichever frame that is; None for empty maps.
         silhouettes: 0..1; ``usable`` says which of them count.
         joints_m, vertices_m: camera frame, of labelled clips; else None.
     """
@@ -47,6 +51,7 @@ class Clips:
     usable: Bool[Tensor, "clips time"]
     flow: Float[Tensor, "clips steps size size 2"] | None = None
     reversed_flow: Float[Tensor, "clips steps size size 2"] | None = None
+    start_px: Float[Tensor, "clips time 21 2"] | None = None
     joints_m: Float[Tensor, "clips time 21 3"] | None = None
     vertices_m: Float[Tensor, "clips time vertices 3"] | None = None
 
@@ -106,6 +111,7 @@ class TargetDrawer:
         interval: int,
         image_px: int,
         seed: int,
+        guided: bool = True,
         flow: FlowMethod = "dis",
     ) -> None:
         """Put the films together: ``rgb`` (N, px, px, 3) and its cameras, ``runs`` rows of films, the rest as said.
@@ -116,18 +122,28 @@ class TargetDrawer:
         seen = HandPictures(rgb, K, known.keypoints_px, known.confidence, masks=known.silhouettes)
         films = FilmPictures(seen, list(runs))
         self.drawer = ClipDrawer(films, clips, frames, interval, image_px, TARGET_CHANGES, seed)
-        self.usable, self.flow = torch.from_numpy(known.usable), flow
+        self.usable, self.guided, self.flow = torch.from_numpy(known.usable), guided, flow
 
     def draw(self, step: int, rank: int = 0, ranks: int = 1) -> Clips:
         """The clips of a step, as :func:`handlib.training.loop.fit_network` asks for them."""
         batch = self.drawer.draw(step, rank, ranks)
-        return with_flow(_clips(batch, self.usable[batch.pictures.index]), self.flow)
+        clips = _clips(batch, self.usable[batch.pictures.index])
+        return with_flow(replace(clips, start_px=clips.keypoints_px) if self.guided else clips, self.flow)
 
 
 class SourceDrawer:
     """Draws clips of the source's films with all labels."""
 
-    def __init__(self, films: SourceFilms, *, clips: int, image_px: int, seed: int, frames: int | None = None) -> None:
+    def __init__(
+        self,
+        films: SourceFilms,
+        *,
+        clips: int,
+        image_px: int,
+        seed: int,
+        frames: int | None = None,
+        guided: bool = True,
+    ) -> None:
         """Put the films together; ``frames`` of each clip, all of a film's by default.
 
         Raises:
@@ -145,7 +161,7 @@ class SourceDrawer:
             SOURCE_CHANGES,
             seed,
         )
-        self.vertices, self.seed = films.vertices_m, seed
+        self.vertices, self.seed, self.guided = films.vertices_m, seed, guided
 
     def draw(self, step: int, rank: int = 0, ranks: int = 1, flow: FlowMethod | None = "dis") -> Clips:
         """The clips of a step; ``flow`` None leaves it out."""
@@ -153,9 +169,14 @@ class SourceDrawer:
         clips = _clips(batch, torch.ones(len(batch), dtype=torch.bool))
         vertices = torch.from_numpy(self.vertices[batch.pictures.index.numpy()])
         state = np.random.SeedSequence((self.seed, step, rank, 7)).generate_state(1)
-        frames = put_before_patterns(clips, torch.Generator().manual_seed(int(state[0])))
+        generator = torch.Generator().manual_seed(int(state[0]))
+        noise = START_NOISE * clips.frames.shape[2] * torch.randn(clips.keypoints_px.shape, generator=generator)
         clips = replace(
-            clips, frames=frames, joints_m=batch.by_clip(batch.pictures.joints_m), vertices_m=batch.by_clip(vertices)
+            clips,
+            frames=put_before_patterns(clips, generator),
+            start_px=clips.keypoints_px + noise if self.guided else None,
+            joints_m=batch.by_clip(batch.pictures.joints_m),
+            vertices_m=batch.by_clip(vertices),
         )
         return clips if flow is None else with_flow(clips, flow)
 

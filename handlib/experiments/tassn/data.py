@@ -9,6 +9,7 @@ from jaxtyping import Int
 from handlib.data.film_cache import FilmsName
 from handlib.data.stills_cache import StillLabels, StillPictures, draw_stills, read_labels, read_pictures
 from handlib.experiments.tassn.effort import Effort
+from handlib.experiments.tassn.source_films import SourceFilms, stored_source_films
 from handlib.reproduce.closure import code_digest
 from handlib.reproduce.places import cache_folder
 
@@ -47,3 +48,9 @@ def pictures(effort: Effort, split: str) -> StillPictures:
 def labels(effort: Effort, split: str) -> StillLabels:
     """The answers of the frames: for scoring, and for rows whose name says that they know them."""
     return read_labels(films_folder(effort, split))
+
+
+def source_films(effort: Effort, split: str) -> SourceFilms:
+    """The labelled films of the source; a twentieth as many for its test split."""
+    count = effort.source_films if split == "train" else max(2, effort.source_films // 20)
+    return stored_source_films(count, effort.source_frames, effort.interval, effort.drawn_px, split)

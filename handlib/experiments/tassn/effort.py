@@ -11,8 +11,8 @@ class Effort:
     """Sizes of one experiment; with a GPU, make them larger and the names of the recipes others.
 
     The paper's: pictures of 256 px, 256 channels, 7,500 frames of STB (SK), batches of 24, a learning rate of 1e-5,
-    four GPUs for a time that it does not tell. These are what one core does in some six minutes for what the rows of a
-    seed share, and in two for each row: a picture costs 10 ms of training.
+    four GPUs for a time that it does not tell. These are what one core does in some six minutes for the first stage,
+    which all seeds share, and in one to two for the second and for each row: a picture costs 10 ms of training.
 
     Attributes:
         image_px: side of the pictures that the network sees, a power of two.
@@ -23,7 +23,11 @@ class Effort:
         source_films, source_frames: short films of the labelled source domain, and frames of each.
         interval: frames of a film from one frame of a clip to the next.
         clip_frames: frames of a clip, n + 1 of Eq. 3.
-        clips: of the target in a step; as many of the source beside them while it is learnt from.
+        clips: of the target in a step.
+        beside, beside_frames: clips of the source in a step of the first stage, beside a third as many of the target's;
+            frames of each.
+        guided: a reading begins with the heatmaps of its first frame's detected keypoints. The paper does not say what
+            it begins with; from nothing, hourglasses take far longer to learn than there is time for here.
         channels, depth, num_modules: of the hourglasses.
         pretrain_steps, still_steps, video_steps: gradient steps of the three stages.
         flow_steps, flow_pairs: of FlowNetS, and pairs a step.
@@ -43,13 +47,16 @@ class Effort:
     interval: int = 2
     clip_frames: int = 3
     clips: int = 8
+    beside: int = 12
+    beside_frames: int = 2
+    guided: bool = True
     channels: int = 64
     depth: int = 3
     num_modules: int = 1
-    pretrain_steps: int = 700
-    still_steps: int = 120
-    video_steps: int = 150
-    flow_steps: int = 600
+    pretrain_steps: int = 600
+    still_steps: int = 80
+    video_steps: int = 80
+    flow_steps: int = 300
     flow_pairs: int = 16
     learning_rate: float = 1e-3
     still_rate: float = 2e-4
@@ -72,6 +79,7 @@ SMOKE = Effort(
     source_films=4,
     interval=1,
     clips=2,
+    beside=3,
     channels=8,
     depth=1,
     pretrain_steps=2,
@@ -89,6 +97,7 @@ LAPTOP = Effort(
     fitted_frames=10,
     source_films=200,
     clips=4,
+    beside=6,
     channels=32,
     depth=2,
     pretrain_steps=100,

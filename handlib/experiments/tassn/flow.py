@@ -11,10 +11,9 @@ from handlib.camera import PerspectiveCamera
 from handlib.data.hand_scenes import hand_stage
 from handlib.data.target_domain import TARGET_HAND
 from handlib.experiments.tassn.clips import Clips, SourceDrawer
-from handlib.experiments.tassn.data import labels, pictures, runs
+from handlib.experiments.tassn.data import labels, pictures, runs, source_films
 from handlib.experiments.tassn.effort import Effort, effort_of
 from handlib.experiments.tassn.recipes import FlowRecipe
-from handlib.experiments.tassn.source_films import source_films
 from handlib.experiments.training_report import log_curves, speed_of
 from handlib.hand.model import HandModel
 from handlib.losses.flow import end_point_error, pyramid_flow_loss

@@ -19,7 +19,7 @@ from handlib.losses.tassn import (
 )
 from handlib.models.keypoint_placement import translation_from_keypoints
 from handlib.models.mesh_gcn import LENGTH_UNIT_M
-from handlib.models.tassn import TassnEstimate, TassnEstimator
+from handlib.models.tassn import STRIDE, TassnEstimate, TassnEstimator
 from handlib.training.loop import StepOutput
 
 SUPERVISED = 10.0
@@ -34,12 +34,26 @@ class ClipReader(nn.Module):
         self.network = network
 
     def forward(
-        self, frames: Float[Tensor, "clips time size size 3"], flow: Tensor | None, reversed_flow: Tensor | None
+        self,
+        frames: Float[Tensor, "clips time size size 3"],
+        ends: Float[Tensor, "clips 2 21 cells cells"] | None,
+        flow: Tensor | None,
+        reversed_flow: Tensor | None,
     ) -> list[TassnEstimate]:
         """One estimate, or two (forwards, backwards) where the flow is given both ways."""
         if reversed_flow is None:
-            return [self.network.read_clip(frames, flow)]
-        return list(self.network.read_both_ways(frames, flow, reversed_flow))
+            return [self.network.read_clip(frames, flow, None if ends is None else ends[:, 0])]
+        return list(self.network.read_both_ways(frames, flow, reversed_flow, ends))
+
+
+def end_heatmaps(
+    start_px: Float[Tensor, "clips time 21 2"] | None, image_px: int
+) -> Float[Tensor, "clips 2 21 cells cells"] | None:
+    """Heatmaps of the first and of the last frame's keypoints, which the two readings begin with; None for none."""
+    if start_px is None:
+        return None
+    ends = start_px[:, [0, -1]]
+    return gaussian_heatmaps(ends.flatten(0, 1), image_px // STRIDE, image_px).unflatten(0, ends.shape[:2])
 
 
 def pretraining_objective(network: nn.Module, batch: TwoDomains, step: int) -> StepOutput:
@@ -51,7 +65,10 @@ def pretraining_objective(network: nn.Module, batch: TwoDomains, step: int) -> S
     if step % 2:
         parts = [reversed_clips(clips) for clips in parts]
     target, source = parts
-    (said,) = network(torch.cat([x.frames for x in parts]), torch.cat([x.flow for x in parts]), None)
+    frames = torch.cat([x.frames for x in parts])
+    start_px = None if target.start_px is None else torch.cat([x.start_px for x in parts])
+    flow = None if target.flow is None else torch.cat([x.flow for x in parts])
+    (said,) = network(frames, end_heatmaps(start_px, frames.shape[2]), flow, None)
     known = len(target.frames)
     on_target, on_source = (TassnEstimate(*(x[which] for x in said)) for which in (slice(known), slice(known, None)))
     heatmaps = heatmap_term(on_target, target).mean() + heatmap_term(on_source, source).mean()
@@ -87,7 +104,8 @@ class TassnObjective:
 
     def __call__(self, network: nn.Module, clips: Clips, step: int) -> StepOutput:
         """One step's loss."""
-        readings = network(clips.frames, clips.flow, clips.reversed_flow)
+        ends = end_heatmaps(clips.start_px, clips.frames.shape[2])
+        readings = network(clips.frames, ends, clips.flow, clips.reversed_flow)
         heatmaps, silhouettes = (
             sum(term(said) for said in readings) / len(readings)
             for term in (lambda said: heatmap_term(said, clips), lambda said: self.silhouette_term(said, clips))

@@ -48,7 +48,8 @@ class PretrainRecipe(FilmRecipe):
 
     The paper trains the heatmaps on the target and takes a mesh network that was trained with 3D labels (of STB itself,
     too). Here both are one training: heatmaps of the target's detected keypoints and, in the same batches, rendered
-    films of another hand with flat skin, whose 2D and 3D labels cost nothing. No 3D label of the target.
+    films of another hand with flat skin, whose 2D and 3D labels cost nothing. No 3D label of the target. It is done
+    once: the seeds of the other rows differ in what follows.
     """
 
     name: str = "tassn-source"
@@ -120,8 +121,7 @@ class DerivedRecipe(FilmRecipe):
 
     Attributes:
         of: the recipe.
-        look: "shuffled": its answers to other frames; "single": each frame as a film of its own, without flow and
-            without the heatmaps before; "backwards": the films read from their end.
+        look: "shuffled": its answers to other frames; "single": each frame as a film of its own, without flow.
     """
 
     of: TassnRecipe | StillRecipe | PretrainRecipe
@@ -164,7 +164,7 @@ def stills_of(recipe: TassnRecipe) -> StillRecipe:
 
 
 def pretrain_of(recipe: FilmRecipe) -> PretrainRecipe:
-    """The first stage, which all rows share."""
+    """The first stage, which all rows share, whatever their seed."""
     return replace(PRETRAIN, effort=recipe.effort)
 
 

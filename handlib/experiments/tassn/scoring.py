@@ -16,7 +16,8 @@ from handlib.data.stills_cache import StillLabels
 from handlib.experiments.s2hand.scoring import Answers, score_2d, score_3d
 from handlib.experiments.tassn.data import labels, pictures, runs
 from handlib.experiments.tassn.effort import Effort
-from handlib.experiments.tassn.supervision import intersection_over_union
+from handlib.experiments.tassn.objective import end_heatmaps
+from handlib.experiments.tassn.supervision import Supervision, intersection_over_union
 from handlib.hand.model import HandModel
 from handlib.metrics.alignment import align_root
 from handlib.metrics.errors import point_errors
@@ -30,7 +31,7 @@ from handlib.reproduce.results import Curve, Metric
 from handlib.training.augmentation import warp_batch
 
 _THRESHOLDS_MM = tuple(range(0, 51))
-_FILMS = 10
+_FILMS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +61,11 @@ class FilmAnswers:
         return FilmAnswers(**{name: np.roll(value, places, axis=0) for name, value in vars(self).items()})
 
 
-def test_rows(effort: Effort) -> Int[np.ndarray, "films frames"]:
-    """The rows of the test frames that are read, film by film: every ``interval``-th, as in training."""
-    return runs(effort, "test")[:, :: effort.interval]
+def test_rows(effort: Effort) -> Int[np.ndarray, "clips frames"]:
+    """The rows of the test frames: every ``interval``-th of each film, in clips as long as those of the training."""
+    seen = runs(effort, "test")[:, :: effort.interval]
+    whole = seen.shape[1] // effort.clip_frames * effort.clip_frames
+    return seen[:, :whole].reshape(-1, effort.clip_frames)
 
 
 def shrunk(rgb: UInt8[np.ndarray, "frames px px 3"], image_px: int) -> Float[Tensor, "frames image_px image_px 3"]:
@@ -73,12 +76,22 @@ def shrunk(rgb: UInt8[np.ndarray, "frames px px 3"], image_px: int) -> Float[Ten
 
 
 @torch.no_grad()
-def read_films(network: TassnEstimator, films: Float[Tensor, "films time size size 3"]) -> FilmAnswers:
-    """A network's answers to every frame of some films, each read from the beginning and from the end."""
+def read_films(
+    network: TassnEstimator,
+    films: Float[Tensor, "films time size size 3"],
+    start_px: Float[Tensor, "films time 21 2"] | None = None,
+) -> FilmAnswers:
+    """A network's answers to every frame of some films, each read from the beginning and from the end.
+
+    ``start_px`` are the keypoints, px of these pictures, whose heatmaps a reading begins with; None for empty ones.
+    """
     device = next(network.parameters()).device
     parts = []
-    for block in films.split(_FILMS):
-        there, back = network.read_both_ways(block.to(device), *film_flow(network, block.to(device)))
+    ends = end_heatmaps(start_px, films.shape[2])
+    for first in range(0, len(films), _FILMS):
+        block = films[first : first + _FILMS].to(device)
+        begin = None if ends is None else ends[first : first + _FILMS].to(device)
+        there, back = network.read_both_ways(block, *film_flow(network, block), begin)
         seen = there.heatmaps[:, :, -1].flatten(0, 1)
         points = read_keypoints(seen, films.shape[2])
         columns = (there.joints, there.vertices, back.joints, back.vertices)
@@ -94,11 +107,17 @@ def film_flow(network: TassnEstimator, films: Float[Tensor, "films time size siz
     return there, back
 
 
-def read_test_films(network: TassnEstimator, effort: Effort) -> FilmAnswers:
-    """A network's answers to the test films."""
+def read_test_films(network: TassnEstimator, effort: Effort, seen: Supervision, *, single: bool = False) -> FilmAnswers:
+    """A network's answers to the test films, guided by what a detector has ``seen`` in them.
+
+    ``single`` reads every frame as a film of its own: without flow, and with its own keypoints to begin with.
+    """
     rows = test_rows(effort)
     frames = shrunk(pictures(effort, "test").rgb[rows.ravel()], effort.image_px)
-    return read_films(network, frames.unflatten(0, rows.shape))
+    to_read = resize_affine((effort.drawn_px,) * 2, (effort.image_px,) * 2).expand(rows.size, -1, -1)
+    start = transform_pixels(torch.from_numpy(seen.keypoints_px[rows.ravel()]), to_read)
+    shape = (rows.size, 1) if single else rows.shape
+    return read_films(network, frames.unflatten(0, shape), start.unflatten(0, shape) if effort.guided else None)
 
 
 def known_of(effort: Effort, rows: Int[np.ndarray, "frames"]) -> StillLabels:

@@ -17,7 +17,6 @@ from handlib.data.film_scenes import draw_film
 from handlib.data.hand_scenes import hand_stage
 from handlib.data.source_domain import SOURCE_HAND, render_source
 from handlib.errors import BadInputError
-from handlib.experiments.tassn.effort import Effort
 from handlib.hand.sampler import PoseSampler
 from handlib.reproduce.closure import code_digest
 from handlib.reproduce.places import cache_folder
@@ -49,15 +48,12 @@ class SourceFilms:
 
 
 @cache
-def source_films(effort: Effort, split: str) -> SourceFilms:
-    """The source films of a split, drawn once and kept in the cache: a minute for a thousand."""
-    count = effort.source_films if split == "train" else max(2, effort.source_films // 20)
-    path = _folder() / f"{split}-{count}x{effort.source_frames}-{effort.drawn_px}px-{effort.interval}.safetensors"
+def stored_source_films(count: int, frames: int, interval: int, image_px: int, split: str) -> SourceFilms:
+    """As :func:`draw_source_films`, ``interval`` frames of a usual film apart; drawn once and kept in the cache."""
+    path = _folder() / f"{split}-{count}x{frames}-{image_px}px-{interval}.safetensors"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        drawn = draw_source_films(
-            count, effort.source_frames, FRAMES_PER_SECOND / effort.interval, effort.drawn_px, split
-        )
+        drawn = draw_source_films(count, frames, FRAMES_PER_SECOND / interval, image_px, split)
         write_state(path, {field.name: getattr(drawn, field.name) for field in fields(SourceFilms)})
     return SourceFilms(**read_state(path))
 

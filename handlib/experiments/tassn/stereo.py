@@ -2,7 +2,7 @@
 
 Joints are triangulated, in an unknown unit; a network reads each view by itself. Its crops are cut around the
 keypoints of that view, frame by frame, so that flow between them is not that of one camera: each frame is read as a
-film of its own, and beside that the view as one film.
+film of its own. These keypoints, mediapipe's, are also what a reading begins with.
 """
 
 from functools import cache
@@ -10,7 +10,6 @@ from functools import cache
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from handlib.data.stereo_video import StereoCrops, read_stereo_crops
 from handlib.errors import MissingFileError
@@ -41,12 +40,8 @@ def score_stereo(context: RunContext) -> Outcome:
         answers = {"film_pa_mpjpe": mean_answers(len(film)).joints_m}
     else:
         network = load_network(context, recipe.of).to(context.device)
-        single, as_film = stereo_answers(network, film)
-        answers = {
-            "film_pa_mpjpe": single,
-            "film_pa_mpjpe_shuffled": np.roll(single, 40, axis=0),
-            "film_pa_mpjpe_as_film": as_film,
-        }
+        said = stereo_answers(network, film, effort.guided)
+        answers = {"film_pa_mpjpe": said, "film_pa_mpjpe_shuffled": np.roll(said, 40, axis=0)}
     metrics = {name: Metric(aligned_mm(said, true), "mm", "procrustes") for name, said in answers.items()}
     return Outcome({**metrics, "film_frames": Metric(len(film), "1")})
 
@@ -61,11 +56,8 @@ def stereo_crops(image_px: int) -> StereoCrops:
     return read_stereo_crops(image_px, EVERY)
 
 
-def stereo_answers(
-    network: TassnEstimator, film: StereoCrops
-) -> tuple[Float[np.ndarray, "crops 21 3"], Float[np.ndarray, "crops 21 3"]]:
-    """Joints of each crop read alone, and of each view read as one film."""
-    frames = torch.from_numpy(film.rgb).float() / 255
-    single = np.concatenate([read_films(network, part[:, None]).joints_m for part in frames.split(50)])
-    views: list[Tensor] = [frames[torch.from_numpy(film.view == view)] for view in np.unique(film.view)]
-    return single, np.concatenate([read_films(network, view[None]).joints_m for view in views])
+def stereo_answers(network: TassnEstimator, film: StereoCrops, guided: bool) -> Float[np.ndarray, "crops 21 3"]:
+    """Joints of each crop; ``guided`` by the keypoints that another detector has found in it."""
+    frames = torch.from_numpy(film.rgb).float()[:, None] / 255
+    start = torch.from_numpy(film.keypoints_px).float()[:, None] if guided else None
+    return read_films(network, frames, start).joints_m

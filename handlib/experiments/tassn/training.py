@@ -8,7 +8,7 @@ from jaxtyping import Float, Int, UInt8
 
 from handlib.errors import BadInputError
 from handlib.experiments.tassn.clips import SourceDrawer, TargetDrawer, TwoDomains
-from handlib.experiments.tassn.data import pictures, rows, runs
+from handlib.experiments.tassn.data import pictures, rows, runs, source_films
 from handlib.experiments.tassn.effort import Effort, effort_of
 from handlib.experiments.tassn.flow import load_flow_network
 from handlib.experiments.tassn.objective import ClipReader, TassnObjective, pretraining_objective
@@ -22,7 +22,6 @@ from handlib.experiments.tassn.recipes import (
     stills_of,
 )
 from handlib.experiments.tassn.scoring import read_test_films, score_answers
-from handlib.experiments.tassn.source_films import source_films
 from handlib.experiments.tassn.supervision import Supervision, supervision_of
 from handlib.experiments.training_report import log_curves, speed_of
 from handlib.hand.model import HandModel
@@ -69,10 +68,11 @@ def fit_first_stage(context: RunContext, network: TassnEstimator, effort: Effort
     """Heatmaps on clips of the target, and everything on labelled clips of the source beside them."""
     source = SourceDrawer(
         source_films(effort, "train"),
-        clips=effort.clips,
-        frames=effort.clip_frames,
+        clips=effort.beside,
+        frames=effort.beside_frames,
         image_px=effort.image_px,
         seed=context.seed,
+        guided=effort.guided,
     )
 
     def draw(step: int, rank: int, ranks: int) -> TwoDomains:
@@ -146,18 +146,23 @@ def drawer_of(
     films: Sequence[Int[np.ndarray, "_frames"]],
     flow: FlowMethod = "dis",
 ) -> TargetDrawer:
-    """Draws the clips of a stage in an order of its own; in the second single frames, as many in all."""
-    still = stage == 2
+    """Draws the clips of a stage in an order of its own; in the second single frames, as many as the third's in all."""
+    clips, frames = {
+        1: (max(1, effort.beside // 3), effort.beside_frames),
+        2: (effort.clips * effort.clip_frames, 1),
+        3: (effort.clips, effort.clip_frames),
+    }[stage]
     return TargetDrawer(
         rgb,
         K,
         known,
         films,
-        clips=effort.clips * (effort.clip_frames if still else 1),
-        frames=1 if still else effort.clip_frames,
+        clips=clips,
+        frames=frames,
         interval=effort.interval,
         image_px=effort.image_px,
         seed=10 * seed + stage,
+        guided=effort.guided,
         flow=flow,
     )
 
@@ -173,14 +178,17 @@ def load_network(context: RunContext, recipe: FilmRecipe) -> TassnEstimator:
     """The estimator that a row has trained, on the CPU, in evaluation mode; it is trained first if need be."""
     work = {PretrainRecipe: pretrain, StillRecipe: train_on_stills, TassnRecipe: train_on_video}[type(recipe)]
     network = build_network(effort_of(context.profile, recipe.effort), context.seed)
-    network.load_state_dict(read_state(context.left_by(recipe, work, NETWORK)))
+    # The first stage is the same for all seeds: it takes as long as all that follows.
+    seed = 0 if isinstance(recipe, PretrainRecipe) else context.seed
+    network.load_state_dict(read_state(context.left_by(recipe, work, NETWORK, seed=seed)))
     return network.eval()
 
 
 def finish(context: RunContext, network: TassnEstimator, log: TrainingLog, effort: Effort) -> Outcome:
     """Leave the weights for other rows, and score the network on the test films."""
     leave(context, network)
-    metrics, curves = score_answers(read_test_films(network.to(context.device), effort), effort)
+    answers = read_test_films(network.to(context.device), effort, supervision_of(context, "test"))
+    metrics, curves = score_answers(answers, effort)
     return Outcome({**metrics, **speed_of(log)}, {**curves, **log_curves(log)})
 
 

@@ -5,6 +5,7 @@ share the pose prior (trained once) and, of each seed, the synthetic network tha
 """
 
 from handlib.experiments.training_by_fitting.baselines import score_mean_hand, track_and_score
+from handlib.experiments.training_by_fitting.longer import LongerRecipe, train_longer
 from handlib.experiments.training_by_fitting.prior import train_prior
 from handlib.experiments.training_by_fitting.recipes import (
     CHAPTER,
@@ -49,6 +50,7 @@ OTHER_AVERAGES = (
     FittingRecipe(name="fitting-view-min-variance", average="narrowest"),
 )
 TWO_STACKS = FittingRecipe(name="fitting-multi-view-stack-2", stacks=2)
+LONGER = LongerRecipe(name="fitting-multi-view-longer")
 RELEASED_WEIGHTS = FittingRecipe(name="fitting-released-weights", weights="released")
 _TIPS = {"mean_error": "tips_error"}
 
@@ -71,6 +73,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=MeanHandRecipe(), work=score_mean_hand, seeds=(0,)),
     *_synthetic(SYNTHETIC_NOISE),
     *_fitted(MULTI_VIEW, SINGLE_VIEW),
+    Experiment(recipe=LONGER, work=train_longer, seeds=FULL_SEEDS),
     Experiment(recipe=TrackingRecipe(name="fitting-tracking"), work=track_and_score, seeds=(0,)),
     Experiment(recipe=TrackingRecipe(name="fitting-tracking-one-view", views=1), work=track_and_score, seeds=(0,)),
     Experiment(

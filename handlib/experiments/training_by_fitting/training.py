@@ -35,8 +35,8 @@ def train_by_fitting(context: RunContext) -> Outcome:
     return finish(context, network, log, effort_of(context.profile, context.recipe.effort))
 
 
-def fit_to_frames(context: RunContext) -> tuple[DepthEstimator, TrainingLog]:
-    """The training of a :class:`FittingRecipe`, which opens no label of the target."""
+def fit_to_frames(context: RunContext, longer: int = 1) -> tuple[DepthEstimator, TrainingLog]:
+    """The training of a :class:`FittingRecipe`, which opens no label of the target; ``longer`` multiplies its steps."""
     recipe: FittingRecipe = context.recipe
     effort = effort_of(context.profile, recipe.effort)
     network = load_network(context, beginning(recipe))
@@ -51,7 +51,7 @@ def fit_to_frames(context: RunContext) -> tuple[DepthEstimator, TrainingLog]:
     together, apart = frame_counts(recipe, len(views))
     synthetic = synthetic_crops(context.seed, 1, noise=True)
     drawer = DepthDrawer(synthetic, effort.beside, views, together, apart, effort.frames_per_step, context.seed)
-    settings = TrainSettings(effort.fitting_steps, learning_rate=effort.fitting_rate, schedule="cosine")
+    settings = TrainSettings(longer * effort.fitting_steps, learning_rate=effort.fitting_rate, schedule="cosine")
     return network, fit_network(context, AllStacks(network), objective, drawer.draw, settings)
 
 

@@ -179,7 +179,7 @@ def test_a_film_gives_an_overlay_and_a_line_a_frame(look, film, tmp_path):
     assert done.exit_code == 0, done.output
     assert "3 hands from 1 of 1 pictures" in done.stdout
     (head, *lines, end), frames = film_results(tmp_path / "out")
-    assert head["film"] == "film.mp4" and end == {"hands_in_all": 3} and frames == 3
+    assert head["film"] == "film.mp4" and end["hands_in_all"] == 3 and frames == 3
     assert [line["frame"] for line in lines] == [0, 3, 6]
     assert [line["time_s"] for line in lines] == [0.0, 0.3, 0.6]
     assert np.shape(lines[1]["hands"][0]["joints_m"]) == (21, 3)

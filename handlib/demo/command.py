@@ -40,26 +40,30 @@ def demo(
         Path | None, typer.Option(help="Stored detections (data_scripts/detect_photos.py) instead of the detector.")
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Of films, take every so many frames.")] = 1,
+    smooth: Annotated[
+        str, typer.Option(help="Of films: none, or one-euro, a filter after the network that sees the past alone.")
+    ] = "none",
 ) -> None:
     """Turn photographs and films of hands into posed 3D hands.
 
     For hand K of PHOTO the folder gets PHOTO-handK.obj (a coloured mesh), PHOTO-handK.json (joints, camera, side,
     confidence) and for the photograph PHOTO-overlay.png; for a film FILM-overlay.mp4 and FILM-hands.jsonl, a line a
-    frame. What cannot be used, or shows no hand, is named, the others go on, and the exit code is 1. What is there
-    already, from the same options, is left alone: an interrupted run goes on.
+    frame, and how much the hands tremble is measured. What cannot be used, or shows no hand, is named, the others go
+    on, and the exit code is 1. What is there already, from the same options, is left alone: an interrupted run goes on.
 
     \b
     Examples:
       handlib demo me.jpg
       handlib demo holiday/ --out hands --max-hands 4
       handlib demo me.mp4 --every 5
+      handlib demo me.mp4 --smooth one-euro
       handlib demo crop.png --no-detector --side left
     """
     from handlib.demo import films, pictures
     from handlib.demo.request import find_inputs, is_film
 
     inputs = find_inputs(photos)
-    request = make_request(out, side, max_hands, checkpoint, fit, detector, keypoints, every)
+    request = make_request(out, side, max_hands, checkpoint, fit, detector, keypoints, every, smooth)
     out.mkdir(parents=True, exist_ok=True)
     hands = skipped = 0
     for path in tqdm(inputs, desc="hands", unit="picture"):
@@ -89,20 +93,24 @@ def make_request(
     detector: bool,
     keypoints: Path | None,
     every: int,
+    smooth: str,
 ) -> "Request":
     """The options, checked, before any picture is read: what stops every picture stops here.
 
     Raises:
-        BadInputError: options that exclude each other, or an unknown side.
+        BadInputError: options that exclude each other, or an unknown side or filter.
         MissingFileError: there is no such network, or no such file of detections.
         MissingExtraError: a fit needs keypoints, and no detector is installed.
     """
     from handlib.demo.request import Request, digest
+    from handlib.demo.tracks import SMOOTHINGS
     from handlib.keypoints import detector_is_installed, detector_name, read_detections
     from handlib.pretrained import RELEASED, find_network
 
     if side not in ("auto", "left", "right"):
         raise BadInputError(f"--side is auto, left or right, not {side!r}")
+    if smooth not in SMOOTHINGS:
+        raise BadInputError(f"--smooth is {' or '.join(SMOOTHINGS)}, not {smooth!r}")
     if fit and checkpoint is not None:
         raise BadInputError("--fit uses no network: leave out --checkpoint, or --fit")
     if fit and keypoints is None:
@@ -122,6 +130,7 @@ def make_request(
         "keypoints": source,
         "network": None if fit else digest(checkpoint or RELEASED),
         "every": every,
+        "smooth": smooth,
         "handlib": handlib.__version__,
     }
-    return Request(out, side, max_hands, stored, detector, fit, checkpoint, every, options)
+    return Request(out, side, max_hands, stored, detector, fit, checkpoint, every, smooth, options)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from handlib.demo.hands import draw_hands, find_parts, hand_numbers, is_hand, reconstruct_parts
 from handlib.demo.request import FILM_OVERLAY, Request, was_asked
+from handlib.demo.tracks import HandTracks
 from handlib.errors import BadInputError, MissingFileError
 from handlib.files import disk_full_names
 
@@ -43,6 +44,8 @@ def count_finished(film: Path, request: Request) -> int:
 def reconstruct_film(film: Path, request: Request) -> int:
     """Reconstruct the hands of every ``request.every``-th frame, each frame by itself; returns how many there are.
 
+    How much the hands tremble is measured, said, and written in the last line.
+
     Whatever ends the run, the lines and frames that were written until then stay, and can be read.
 
     Raises:
@@ -59,17 +62,18 @@ def reconstruct_film(film: Path, request: Request) -> int:
     expected = -(-int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) // request.every)
     numbers, overlay = (request.out / f"{film.stem}{end}" for end in (NUMBERS, FILM_OVERLAY))
     frames = tqdm(read_frames(capture, request.every), film.name, max(0, expected) or None, unit="frame", leave=False)
+    tracks = HandTracks(rate / request.every, request.smooth)
     writer, hands = None, 0
     try:
         with disk_full_names(numbers), numbers.open("w", encoding="utf-8") as lines:
             write_line(lines, {"film": film.name, "frames_per_s": rate, "asked": request.asked(film)})
             for block in batches(frames, BLOCK):
-                for (frame, _), found, drawn in reconstruct_frames(block, film.name, request):
+                for (frame, _), found, drawn in reconstruct_frames(block, film.name, request, tracks):
                     writer = writer or open_writer(overlay, rate / request.every, drawn)
                     writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
                     write_line(lines, {"frame": frame, "time_s": round(frame / rate, 4), "hands": found})
                     hands += len(found)
-            write_line(lines, {"hands_in_all": hands})
+            write_line(lines, {"hands_in_all": hands, **tracks.report()})
     except KeyboardInterrupt:
         frames.write(f"{film.name}: {numbers.name} and {overlay.name} have the frames until here", file=sys.stderr)
         raise
@@ -83,11 +87,21 @@ def reconstruct_film(film: Path, request: Request) -> int:
         raise BadInputError(f"{film} is not a film that can be read: convert it to MP4 (H.264)")
     if not hands:
         raise BadInputError(f"no hand was found in any frame of {film.name}")
+    frames.write(f"{film.name}: {in_words(tracks)}", file=sys.stderr)
     return hands
 
 
+def in_words(tracks: HandTracks) -> str:
+    """How much a film's hands tremble."""
+    given, seen = tracks.as_given.mean_mm, tracks.as_seen.mean_mm
+    if given is None:
+        return "no hand was followed over three frames, so that nothing can be said of how much it trembles"
+    said = f"joints accelerate by {given:.1f} mm/frame^2 (from the wrist)"
+    return f"{said} after the filter, {seen:.1f} before it" if tracks.filtered else said
+
+
 def reconstruct_frames(
-    block: list[Frame], name: str, request: Request
+    block: list[Frame], name: str, request: Request, tracks: HandTracks
 ) -> list[tuple[Frame, list[dict], UInt8[np.ndarray, "_height _width 3"]]]:
     """For each frame the frame, the numbers of its hands and its overlay; the network looks at all hands at once."""
     parts = []
@@ -101,6 +115,10 @@ def reconstruct_frames(
     answers, start = [], 0
     for (number, image), here in zip(block, parts, strict=True):
         kept = [index for index in range(start, start + len(here)) if is_hand(result, index, request)]
+        if kept:
+            result = tracks.follow(result, kept)
+        else:
+            tracks.tracks.clear()
         drawn = draw_hands(image, result, kept, LONGEST_SIDE_PX)
         answers.append(((number, image), [hand_numbers(result, index) for index in kept], drawn))
         start += len(here)

@@ -28,6 +28,7 @@ class Request:
         fit: fit to the detected keypoints, instead of letting the network look.
         checkpoint: the network; None for the released one.
         every: of films, every so many frames.
+        smooth: of films, one of :data:`handlib.demo.tracks.SMOOTHINGS`.
         options: all of this as text, for the record that each result carries.
     """
 
@@ -39,6 +40,7 @@ class Request:
     fit: bool = False
     checkpoint: Path | None = None
     every: int = 1
+    smooth: str = "none"
     options: dict[str, Any] = field(default_factory=dict)
 
     def asked(self, path: Path) -> dict[str, Any]:

@@ -17,6 +17,44 @@ from handlib.errors import BadInputError
 from handlib.metrics.temporal import Sequences
 
 
+class OneEuroFilter:
+    """The filter of one film, to be called with each frame's values in turn."""
+
+    def __init__(
+        self,
+        frames_per_second: int | float,
+        *,
+        min_cutoff_hz: int | float = 1.0,
+        speed_coefficient: int | float = 10.0,
+        speed_cutoff_hz: int | float = 1.0,
+    ) -> None:
+        """Set the filter; arguments as in :func:`one_euro_filter`.
+
+        Raises:
+            BadInputError: a rate or cutoff that is not positive, or a negative coefficient.
+        """
+        if min(frames_per_second, min_cutoff_hz, speed_cutoff_hz) <= 0 or speed_coefficient < 0:
+            raise BadInputError(
+                f"frames_per_second={frames_per_second}, min_cutoff_hz={min_cutoff_hz}, speed_cutoff_hz="
+                f"{speed_cutoff_hz}, speed_coefficient={speed_coefficient}: expected positive, and a coefficient of at "
+                "least 0"
+            )
+        self.rate, self.min_cutoff_hz, self.speed_coefficient = frames_per_second, min_cutoff_hz, speed_coefficient
+        self.speed_share = _share_of_new(speed_cutoff_hz, frames_per_second)
+        self.last: Tensor | None = None
+        self.speed: Tensor | None = None
+
+    def __call__(self, values: Float[Tensor, "*rest"]) -> Float[Tensor, "*rest"]:
+        """The filtered values of the next frame; the first frame's are as they are."""
+        if self.last is None:
+            self.last, self.speed = values.clone(), torch.zeros_like(values)
+            return self.last
+        self.speed = torch.lerp(self.speed, (values - self.last) * self.rate, self.speed_share)
+        cutoff_hz = self.min_cutoff_hz + self.speed_coefficient * self.speed.abs()
+        self.last = torch.lerp(self.last, values, _share_of_new(cutoff_hz, self.rate))
+        return self.last
+
+
 @torch.no_grad()
 def one_euro_filter(
     values: Float[Tensor, "frames *rest"],
@@ -45,26 +83,23 @@ def one_euro_filter(
         BadInputError: a rate or cutoff that is not positive, a negative coefficient, or numbers that are not finite,
             after which a recursive filter would never recover.
     """
-    if min(frames_per_second, min_cutoff_hz, speed_cutoff_hz) <= 0 or speed_coefficient < 0:
-        raise BadInputError(
-            f"frames_per_second={frames_per_second}, min_cutoff_hz={min_cutoff_hz}, speed_cutoff_hz={speed_cutoff_hz}, "
-            f"speed_coefficient={speed_coefficient}: expected positive, and a coefficient of at least 0"
-        )
+    settings = {
+        "min_cutoff_hz": min_cutoff_hz,
+        "speed_coefficient": speed_coefficient,
+        "speed_cutoff_hz": speed_cutoff_hz,
+    }
+    follow = OneEuroFilter(frames_per_second, **settings)
     if not bool(torch.isfinite(values).all()):
         raise BadInputError("values: not all are finite; fill or leave out the frames without a hand")
     ids = np.zeros(len(values), int) if sequence_ids is None else np.asarray(sequence_ids)
     if ids.shape != (len(values),):
         raise BadInputError(f"sequence_ids: shape {ids.shape}, expected one number a frame, ({len(values)},)")
     filtered = torch.empty_like(values)
-    speed_share = _share_of_new(speed_cutoff_hz, frames_per_second)
     # Each output depends on the one before: this loop over frames is the filter.
     for frame in range(len(values)):
-        if frame == 0 or ids[frame] != ids[frame - 1]:
-            filtered[frame], speed = values[frame], torch.zeros_like(values[0])
-            continue
-        speed = torch.lerp(speed, (values[frame] - filtered[frame - 1]) * frames_per_second, speed_share)
-        share = _share_of_new(min_cutoff_hz + speed_coefficient * speed.abs(), frames_per_second)
-        filtered[frame] = torch.lerp(filtered[frame - 1], values[frame], share)
+        if frame and ids[frame] != ids[frame - 1]:
+            follow = OneEuroFilter(frames_per_second, **settings)
+        filtered[frame] = follow(values[frame])
     return filtered
 
 

@@ -93,7 +93,17 @@ def take_other_film(answers: FilmAnswers, films: np.ndarray, recipe: AfterwardsR
     return _rows_of(answers, np.roll(np.arange(len(answers)), int((films == films[0]).sum())))
 
 
-AFTERWARDS = {"one-euro": filter_films, "first-frame": hold_first_frame, "shuffled": take_other_film}
+def leave_as_is(answers: FilmAnswers, films: np.ndarray, recipe: AfterwardsRecipe) -> FilmAnswers:
+    """The same answers, for a table that shows a row again."""
+    return answers
+
+
+AFTERWARDS = {
+    "same": leave_as_is,
+    "one-euro": filter_films,
+    "first-frame": hold_first_frame,
+    "shuffled": take_other_film,
+}
 _METRES_PER_PX = 0.5 / 200
 
 

@@ -85,6 +85,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         DerivedRecipe(effort=TWO_CORES, name="seqhand-detached-forgetful", of=DETACHED, look="forgetful"),
         DerivedRecipe(effort=TWO_CORES, name="seqhand-attached-forgetful", of=ATTACHED, look="forgetful"),
         DerivedRecipe(effort=TWO_CORES, name="seqhand-detached-held", of=DETACHED, look="held"),
+        DerivedRecipe(effort=TWO_CORES, name="seqhand-detached-pieces", of=DETACHED, look="pieces"),
+        DerivedRecipe(effort=TWO_CORES, name="seqhand-attached-pieces", of=ATTACHED, look="pieces"),
     ),
     Experiment(recipe=DataRecipe(effort=TWO_CORES), work=measure_generation, seeds=(0,)),
 )

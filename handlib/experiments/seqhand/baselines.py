@@ -14,7 +14,7 @@ from handlib.experiments.seqhand.training import load_network, shared_encoder
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Outcome
 
-LOOKS = ("again", "shuffled", "held", "forgetful")
+LOOKS = ("again", "shuffled", "held", "forgetful", "pieces")
 
 
 def score_baseline(context: RunContext) -> Outcome:
@@ -60,7 +60,7 @@ def score_derived(context: RunContext) -> Outcome:
         raise BadInputError(f"look {recipe.look!r}: expected one of {', '.join(LOOKS)}")
     effort = effort_of(context.profile, recipe.effort)
     network = load_network(context, recipe.of, effort)
-    plain = network_responds(network, effort, forgetful=recipe.look == "forgetful")
+    plain = network_responds(network, effort, {"forgetful": 1, "pieces": effort.frames}.get(recipe.look))
 
     def respond(name: str, hidden: float) -> Answers:
         rows = set_rows(effort, name)

@@ -67,8 +67,8 @@ def set_answers(effort: Effort, name: str) -> tuple[Float[np.ndarray, "rows 21 3
     return known.joints_m - known.joints_m[:, :1], np.array(known.joints_2d_px)
 
 
-def network_responds(network: SeqHandNetwork, effort: Effort, forgetful: bool = False) -> Respond:
-    """A network, asked for its answers to a set."""
+def network_responds(network: SeqHandNetwork, effort: Effort, piece: int | None = None) -> Respond:
+    """A network, asked for its answers to a set; ``piece`` as :func:`~handlib.experiments.seqhand.scoring.predict`."""
     network, stages = network.eval(), effort.finetune_kept_stages
     device: torch.device = next(network.parameters()).device
 
@@ -76,7 +76,7 @@ def network_responds(network: SeqHandNetwork, effort: Effort, forgetful: bool = 
         shown: Num[np.ndarray, rows * size] = encoded(
             set_pictures(effort, name, hidden), network.encoder if stages else None, stages, device
         )
-        return predict(network, shown, set_rows(effort, name), effort.image_px, stages, forgetful)
+        return predict(network, shown, set_rows(effort, name), effort.image_px, stages, piece)
 
     return respond
 

@@ -118,7 +118,8 @@ class DerivedRecipe(SeqHandRecipe):
     Attributes:
         of: the row.
         look: "again": as it is; "shuffled": its answers to other films; "held": its answer to each film's first frame,
-            repeated; "forgetful": its memory emptied before every frame.
+            repeated; "forgetful": its memory emptied before every frame; "pieces": emptied after as many frames as the
+            films had that it learnt from.
     """
 
     of: FilmRecipe | FineTunedRecipe

@@ -38,14 +38,13 @@ class Answers:
         return Answers(self.joints_m[rows], self.joints_2d_px[rows], self.code[rows])
 
 
-@torch.no_grad()
 def predict(
     network: SeqHandNetwork,
     pictures: Num[np.ndarray, "rows *size"],
     rows: Int[np.ndarray, "films frames"],
     image_px: int,
     kept_stages: int,
-    forgetful: bool = False,
+    piece: int | None = None,
 ) -> Answers:
     """A network's answers to films, each read from its first frame to its last; in the order of ``rows``.
 
@@ -55,19 +54,34 @@ def predict(
         rows: of each film's frames.
         image_px: side of the frames.
         kept_stages: how much of the encoder has been computed; 0 for frames.
-        forgetful: every frame as a film of its own, before which nothing was.
+        piece: empty the memory after so many frames; 1 leaves none, None never empties it.
     """
+    frames = rows.shape[1]
+    step = piece or frames
+    columns = [
+        _read(network, pictures, rows[:, first : first + step], image_px, kept_stages)
+        for first in range(0, frames, step)
+    ]
+    return Answers(
+        *(np.concatenate(parts, axis=1).reshape(rows.size, *parts[0].shape[2:]) for parts in zip(*columns, strict=True))
+    )
+
+
+@torch.no_grad()
+def _read(
+    network: SeqHandNetwork, pictures: np.ndarray, rows: np.ndarray, image_px: int, kept_stages: int
+) -> tuple[np.ndarray, ...]:
+    """Joints, joints in the picture and codes, (films, frames, ...), of films that begin with an empty memory."""
     device = next(network.parameters()).device
-    read = rows.reshape(-1, 1) if forgetful else rows
     parts: list[tuple[np.ndarray, ...]] = []
-    at_once = max(1, _FRAMES_AT_ONCE // read.shape[1])
-    for first in range(0, len(read), at_once):
-        block = read[first : first + at_once]
+    at_once = max(1, _FRAMES_AT_ONCE // rows.shape[1])
+    for first in range(0, len(rows), at_once):
+        block = rows[first : first + at_once]
         shown = torch.from_numpy(np.asarray(pictures[block.ravel()])).unflatten(0, block.shape).to(device)
         found = predict_films(network, shown, image_px, kept_stages)[0]
-        flat = (found.seen.joints_m, found.seen.joints_2d_px, found.code.numbers)
-        parts.append(tuple(part.flatten(0, 1).float().cpu().numpy() for part in flat))
-    return Answers(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        said = (found.seen.joints_m, found.seen.joints_2d_px, found.code.numbers)
+        parts.append(tuple(part.float().cpu().numpy() for part in said))
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
 def score_3d(

@@ -55,6 +55,7 @@ def show_official(*names: str) -> None:
     facts = {
         "what it shows": [source.what for source in sets],
         "samples": [published_counts(source.name) for source in sets],
+        "unlocks": [source.unlocks for source in sets],
         "licence": [source.licence for source in sets],
         "to register": [source.get for source in sets],
         "named to handlib by": [root_variable(source.name) for source in sets],

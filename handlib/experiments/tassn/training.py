@@ -133,7 +133,8 @@ def target_clips(
     effort = effort_of(context.profile, context.recipe.effort)
     count, seen = rows(effort, "train"), pictures(effort, "train")
     known = supervision_of(context, "train", keypoints, silhouettes)
-    return drawer_of(effort, context.seed, stage, seen.rgb[:count], seen.K[:count], known, runs(effort, "train"), flow)
+    films = list(runs(effort, "train"))
+    return drawer_of(effort, context.seed, stage, seen.rgb[:count], seen.K[:count], known, films, flow)
 
 
 def drawer_of(

@@ -20,6 +20,7 @@ from handlib.experiments.s2hand_v.recipes import (
     VideoRecipe,
 )
 from handlib.experiments.s2hand_v.training import train_and_score
+from handlib.experiments.s2hand_v.without_hands import train_without_hands, without_hands
 from handlib.reproduce.experiment import Experiment
 
 __all__ = ["CHAPTER", "EXPERIMENTS", "FULL", "FULL_SEEDS", "MAIN"]
@@ -40,6 +41,13 @@ TABLE_7 = tuple(
 )
 # The fourth row of Table 7 is that of Table 4 again.
 MEDIUM = AfterwardsRecipe(name="s2hand-v-quaternion-i3-n3", of=QUATERNION, method="same")
+STRENGTHS = tuple(
+    replace(row, name=f"{row.name}-x{factor}", motion_factor=float(factor))
+    for row in (QUATERNION, TEMPORAL)
+    for factor in (4, 16)
+)
+"""Stronger motion terms than the paper's, for the plot of smooth against right."""
+
 ORTHO = replace(S2HAND, name="s2hand-ho3d-ortho", camera="weak_perspective")
 ORTHO_QUATERNION = replace(QUATERNION, name="s2hand-v-ortho-quaternion", camera="weak_perspective")
 WILD = replace(ORTHO_QUATERNION, name="s2hand-v-ortho-quaternion-wild", extra=True)
@@ -85,7 +93,11 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         seeds=(0,),
     ),
     Experiment(recipe=MEDIUM, work=score_afterwards),
-    *_trained(*TABLE_7, ORTHO, ORTHO_QUATERNION, WILD, seeds=(0,)),
+    *_trained(*TABLE_7, *STRENGTHS, ORTHO, ORTHO_QUATERNION, WILD, seeds=(0,)),
+    *(
+        Experiment(recipe=without_hands(row), work=train_without_hands, seeds=(0,))
+        for row in (S2HAND, QUATERNION, STRENGTHS[0])
+    ),
     *_real("stereo"),
     *_real("signing"),
 )

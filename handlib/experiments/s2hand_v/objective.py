@@ -37,16 +37,18 @@ the released network was trained."""
 
 @dataclass(frozen=True, eq=False)
 class EncodedClips:
-    """One step's clips with the encodings of their frames."""
+    """One step's clips with the encodings of their frames; None for a network that encodes them itself."""
 
     clips: ClipBatch
-    features: PyramidFeatures
+    features: PyramidFeatures | None = None
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def to(self, device: torch.device | str) -> "EncodedClips":
         """The batch on another device."""
+        if self.features is None:
+            return EncodedClips(self.clips.to(device))
         names = [field.name for field in fields(PyramidFeatures)]
         moved = PyramidFeatures(**{name: getattr(self.features, name).to(device) for name in names})
         return EncodedClips(self.clips.to(device), moved)
@@ -67,51 +69,56 @@ class VideoTask(S2HandTask):
         stock: int,
         hands: int,
         seed: int,
+        steady: bool = True,
     ) -> None:
         """Put the parts together.
 
         Args:
-            network: with kept encodings.
+            network: with kept encodings, or with its encoder.
             weights: of S2HAND's terms.
             video: of the motion term and of E_T&S.
             motion: the motion term of (clips, frames, 16, 4) quaternions; None for none.
             rendered: frames that are rendered in a step; the photometric terms are theirs alone.
             render_px: side of the renderings.
-            stock, hands: hands without a picture, in all and in a step.
+            stock, hands: hands without a picture, in all and in a step; 0 for a network that lifts no keypoints.
             seed: of these hands.
+            steady: keep the network in evaluation mode, if it is trained already: its normalisation has seen far more
+                pictures than clips show, and a glance that is dropped in one frame of a clip and not in the next would
+                look like a movement.
         """
         super().__init__(network, None, weights, render_px=render_px)
         self.video, self.motion, self.num_rendered = video, motion, rendered
-        self.num_hands, self.seed = hands, seed
-        self.register_buffer("stock_m", draw_hands(_posed_by_angles(network), stock, seed), persistent=False)
+        self.num_hands, self.seed, self.steady = hands, seed, steady
+        stock_m = draw_hands(HandModel.load(network.config.hand), stock, seed) if hands else None
+        self.register_buffer("stock_m", stock_m, persistent=False)
 
     def train(self, mode: bool = True) -> "VideoTask":
-        """Only the flag: the network stays in evaluation mode, as its normalisation has seen 240,000 pictures, and as a
-        glance that is dropped in one frame of a clip and not in the next would look like a movement."""
+        """Training mode, but for a steady network."""
+        super().train(mode and not self.steady)
         self.training = mode
         return self
 
     def forward(self, batch: EncodedClips, step: int) -> dict[str, Any]:
         """The loss of a batch and its parts."""
         inputs, clips = batch.clips.pictures, batch.clips
-        self.network.encoder.features = batch.features
+        if batch.features is not None:
+            self.network.encoder.features = batch.features
         K = None if self.network.config.camera == "weak_perspective" else inputs.K
         found = self.network(normalise_images(inputs.images), K)
         frames = self.frame_terms(vars(inputs), found)
-        chosen = torch.arange(self.num_rendered, device=inputs.images.device) * clips.frames + clips.frames // 2
-        photometric = self.photometric_terms(inputs.images, inputs.confidence, found, chosen)
+        photometric = self.photometric_terms(inputs.images, inputs.confidence, found)
         poses = clips.by_clip(rotations_to_quaternions(found.rotations))
         motion = poses.new_zeros(len(poses)) if self.motion is None else self.motion(poses)
         steady = texture_shape_loss(clips.by_clip(found.colours), clips.by_clip(found.shape))
         one_by_one = clips.by_clip(total_loss(frames, self.weights))
         loss = video_loss(one_by_one, motion, steady, self.video).mean()
-        lifted = self.lifted_term(step, inputs.images.shape[1])
-        loss = loss + total_loss(photometric, self.weights).mean() + LIFTED_WEIGHT * lifted
+        loss = loss + total_loss(photometric, self.weights).mean()
         terms = {name: term.mean() for name, term in {**frames, **photometric}.items()}
-        return {
-            "loss": loss,
-            "terms": {**terms, "motion": motion.mean(), "texture_shape": steady.mean(), "lifted": lifted},
-        }
+        terms |= {"motion": motion.mean(), "texture_shape": steady.mean()}
+        if self.num_hands:
+            terms["lifted"] = self.lifted_term(step, inputs.images.shape[1])
+            loss = loss + LIFTED_WEIGHT * terms["lifted"]
+        return {"loss": loss, "terms": terms}
 
     def frame_terms(self, inputs: dict[str, Tensor], found: HandPrediction) -> dict[str, Tensor]:
         """S2HAND's terms of every frame but the photometric ones. The keypoints that the network reads play the part of
@@ -123,7 +130,7 @@ class VideoTask(S2HandTask):
             confidence=inputs["confidence"],
             keypoints_px=inputs["keypoints_px"],
             joints_2d_px=torch.where(shown, found.joints_2d_px, inputs["keypoints_px"]),
-            estimated_px=found.keypoints.points_px[:, None],
+            estimated_px=None if found.keypoints is None else found.keypoints.points_px[:, None],
             pixel_scale=PAPER_IMAGE_PX / inputs["images"].shape[1],
             colours=found.colours,
             shape=found.shape,
@@ -133,10 +140,10 @@ class VideoTask(S2HandTask):
             anatomy=self.anatomy,
         )
 
-    def photometric_terms(
-        self, images: Tensor, confidence: Tensor, found: HandPrediction, chosen: Tensor
-    ) -> dict[str, Tensor]:
-        """E_pixel and E_SSIM of the chosen frames."""
+    def photometric_terms(self, images: Tensor, confidence: Tensor, found: HandPrediction) -> dict[str, Tensor]:
+        """E_pixel and E_SSIM of some frames, spread evenly over the clips."""
+        apart = len(images) // self.num_rendered
+        chosen = torch.arange(self.num_rendered, device=images.device) * apart + apart // 2
         some = take_hands(found, chosen)
         picture = self.rendered(images[chosen], some)
         # Without joints, the geometric terms are left out.
@@ -177,8 +184,3 @@ def _take_cameras(camera: Camera, rows: Tensor) -> Camera:
     if isinstance(camera, PerspectiveCamera):
         return PerspectiveCamera(camera.K[rows])
     return WeakPerspectiveCamera(camera.scale[rows], camera.translation[rows])
-
-
-def _posed_by_angles(network: S2HandNetwork) -> HandModel:
-    """The network's hand, posed by rotation vectors as the sampler wants it."""
-    return HandModel.load(network.config.hand)

@@ -27,7 +27,8 @@ from handlib.reproduce.results import Curve, Metric
 FRAMES_PER_SECOND = 30.0
 QUATERNION_FRAMES = 3
 _BATCH = 50
-_COLOURS = 64
+COLOURS = 64
+"""About how many vertices' colours are kept for the deviation of texture."""
 
 Films = Int[np.ndarray, "frames"]
 
@@ -41,7 +42,7 @@ class FilmAnswers:
         joints_2d_px: the joints in the picture.
         rotations: (F, 16, 3, 3) of the joints relative to their parents, the wrist's first; None where there are none.
         shape: (F, 10) coefficients; likewise.
-        colours: (F, 64, 3) of every twelfth vertex, before lighting, 0..1; likewise.
+        colours: (F, 65, 3) of every twelfth vertex, before lighting, 0..1; likewise.
     """
 
     joints_m: Float[np.ndarray, "frames 21 3"]
@@ -66,7 +67,7 @@ def predict_films(network: S2HandNetwork, kept: Encodings, K: np.ndarray, rows: 
         network.encoder.features = kept.of(block, device)
         lenses = None if network.config.camera == "weak_perspective" else torch.from_numpy(K[block]).to(device)
         found = network(normalise_images(empty[: block.stop - first]), lenses)
-        colours = found.colours[:, :: found.colours.shape[1] // _COLOURS]
+        colours = found.colours[:, :: found.colours.shape[1] // COLOURS]
         parts.append((found.joints, found.vertices, found.joints_2d_px, found.rotations, found.shape, colours))
     return FilmAnswers(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
 

@@ -19,8 +19,12 @@ from handlib.training.loop import TrainSettings, fit_network
 
 def train_and_score(context: RunContext) -> Outcome:
     """The work of a :class:`~handlib.experiments.s2hand_v.recipes.VideoRecipe`."""
+    return train_row(context, effort_of(context.profile, context.recipe.effort))
+
+
+def train_row(context: RunContext, effort: Effort) -> Outcome:
+    """Train a row with an effort, score it, and leave its heads."""
     recipe: VideoRecipe = context.recipe
-    effort = effort_of(context.profile, recipe.effort)
     network = starting_network(recipe.camera, context.seed)
     metrics, curves = {}, {}
     if recipe.steps:
@@ -42,7 +46,7 @@ def build_task(recipe: VideoRecipe, effort: Effort, network: S2HandNetwork, seed
         S2HAND_WEIGHTS["paper"],
         video=video_weights(recipe),
         motion=motion_term(recipe.motion, recipe.interval),
-        rendered=min(effort.rendered, effort.clips),
+        rendered=effort.rendered,
         render_px=effort.render_px,
         stock=effort.stock,
         hands=effort.hands,

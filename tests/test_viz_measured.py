@@ -37,6 +37,12 @@ def test_a_table_shows_the_papers_number_ours_and_what_was_not_run(store, capsys
     assert "mean hand" in shown and "here, not run" in shown
 
 
+def test_columns_of_one_metric_on_two_data_sets_both_stand(store, capsys):
+    viz.show_measured(viz.measured_table("s2hand-v/table-5", rows=["s2hand"]))
+    printed = capsys.readouterr().out
+    assert "ACC [mm/s^2], training set" in printed and "2.29" in printed and "3.68" in printed
+
+
 def test_rows_can_be_chosen(store):
     entry = viz.measured_table("s2hand/table-4", columns=["mpjpe", "auc_j"], rows=["loc-ori"])
     assert [row.key for row in entry.table.rows] == ["loc-ori"]

@@ -80,7 +80,7 @@ def show_measured(entry: LedgerTable, *, caption: str | None = None, digits: int
             lines.append([row.label, where, *(_text(table, i, cell, digits) for i, cell in enumerate(cells))])
         if not sources:
             lines.append([row.label, "here, not run", *[None] * len(table.columns)])
-    heads = ["", "measured on", *(f"{c.label}{'' if c.unit == '1' else f' [{c.unit}]'}" for c in table.columns)]
+    heads = ["", "measured on", *_heads(table)]
     title = caption or f"{table.name}. {table.caption}"
     show_table(
         dict(zip(heads, map(list, zip(*lines, strict=True)), strict=True)),
@@ -139,6 +139,15 @@ def show_claims(ids: Sequence[str], ledger: Mapping[str, LedgerTable], *, captio
 
 
 _RUN_HEADS = ("recipe", "profile", "seeds", "samples seen", "a run took", "device", "code")
+
+
+def _heads(table: PublishedTable) -> list[str]:
+    """Labels with units; a metric that has a column for each of two data sets is told apart by the set's last words."""
+    plain = [f"{column.label}{'' if column.unit == '1' else f' [{column.unit}]'}" for column in table.columns]
+    return [
+        f"{head}, {' '.join(column.dataset.split()[-2:])}" if column.dataset and plain.count(head) > 1 else head
+        for head, column in zip(plain, table.columns, strict=True)
+    ]
 
 
 def _text(table: PublishedTable, column: int, cell: Measured | None, digits: int | None) -> str | None:

@@ -129,12 +129,16 @@ def describe(source: DataSource, found: bool) -> str:
 
 
 def describe_official(source: OfficialSet) -> str:
-    """An official data set in a few lines of text."""
+    """An official data set in a few lines of text, with the commands that give its tables."""
+    # The chapters' runs lie above the data, and what they need is loaded only where somebody asks for them.
+    from handlib.reproduce.official import official_chapters
+
     sizes = ", ".join(f"{counts[0]:,} {split}" for split, counts in source.published.items() if counts)
     lines = [
         f"{source.what}; {sizes or 'splits: ' + ', '.join(source.published)}; {source.licence}",
         f"for: {source.unlocks}",
         f"from: {source.get}; its folder: --root DIR or {root_variable(source.name)}",
+        *(f"run:  handlib run {name} --data {source.name} --root DIR" for name in official_chapters(source.name)),
     ]
     return _block(f"{source.name:20s} official", lines)
 

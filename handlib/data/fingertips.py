@@ -66,7 +66,11 @@ class FingertipVideos(OfficialDataset):
         self.labels = cached_labels(self.root, cache, sources, self._write, remedy=self.remedy)
         tips = np.asarray(self.labels["tips_m"])
         known = np.isfinite(tips).all(-1)
-        self.offer(range(len(tips)), joint_faults(tips, self.camera.K[None], None, known), self.root / "data")
+        faults = joint_faults(tips, self.camera.K[None], None, known)
+        # A tip without a label has numbers of its own in both data sets: NaN in a file is damage.
+        damaged = np.flatnonzero(self.labels["damaged"]).tolist()
+        faults |= dict.fromkeys(damaged, "a tip is NaN or infinite")
+        self.offer(range(len(tips)), faults, self.root / "data")
 
     def folder(self, sequence: str) -> Path:
         """Folder of a video."""
@@ -96,6 +100,7 @@ class FingertipVideos(OfficialDataset):
             points = self.tips_in_depth_camera(tips_2d, tips_3d, solid)
             moved = points @ self.camera.rotation.T + self.camera.translation_m
             out.append("tips_m", moved.astype(np.float32))
+            out.append("damaged", ~np.isfinite(tips_3d).all((1, 2)))
             out.append("picture", np.array([name.encode() for name in pictures], "S64"))
             out.append(
                 "place", np.stack([np.full(len(pictures), number), np.arange(len(pictures))], 1).astype(np.int32)

@@ -82,7 +82,8 @@ class HO3D(OfficialDataset):
         listing = self.root / f"{split}.txt"
         published = {kind: self.root / f"evaluation_{kind}.json" for kind in ("xyz", "verts")}
         use_published = split == "evaluation" and all(path.is_file() for path in published.values())
-        sources = [listing, *(published.values() if use_published else ())]
+        # Tens of thousands of label files: a folder tells whether one of its files was replaced.
+        sources = [listing, *(published.values() if use_published else ()), *self._label_folders(listing)]
         self.labels = cached_labels(
             self.root,
             f"{self.name}-{split}",
@@ -97,6 +98,12 @@ class HO3D(OfficialDataset):
         faults = joint_faults(self.labels["joints_m"], self.labels["K"], IMAGE_HW, labelled=known)
         faults |= dict.fromkeys(np.flatnonzero(~known.any(1)).tolist(), "its label is None: there is no hand pose")
         self.offer(range(len(known)), faults, listing)
+
+    def _label_folders(self, listing: Path) -> list[Path]:
+        lines = listing.read_text().split() if listing.is_file() else []
+        sequences = dict.fromkeys(line.partition("/")[0] for line in lines)
+        folders = [self.root / self.split / sequence / "meta" for sequence in sequences]
+        return [folder for folder in folders if folder.is_dir()]
 
     def _write(self, listing: Path, published: dict[str, Path], out: ArrayWriter) -> None:
         for line in listing.read_text().split():

@@ -21,7 +21,7 @@ from handlib.errors import BadInputError, DiskFullError, MissingFileError
 from handlib.files import atomic_write, disk_full_names
 
 # Raised when the arrays' meaning changes, so that folders of an older handlib are made again.
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 SOURCES_FILE = "sources.json"
 
 

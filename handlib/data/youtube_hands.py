@@ -63,11 +63,20 @@ class YouTubeHands(OfficialDataset):
         self.hand = None if hand is None else require_mano(hand)
         self.path = find_labels(self.root, split, self.remedy)
         self.labels = cached_labels(self.root, f"{self.name}-{split}", [self.path], self._write, remedy=self.remedy)
-        vertices, faults = self.labels["vertices_px"], {}
-        for start in range(0, len(vertices), 4096):
-            finite = np.isfinite(np.asarray(vertices[start : start + 4096])).all((1, 2))
-            faults |= {start + int(row): "a vertex is NaN or infinite" for row in np.flatnonzero(~finite)}
-        self.offer(range(len(vertices)), faults, self.path)
+        self.offer(range(len(self.labels["vertices_px"])), self._faults(), self.path)
+
+    def _faults(self) -> dict[int, str]:
+        """What is wrong with meshes: NaN, or all beside their picture. In blocks, as all together are 440 MB."""
+        faults: dict[int, str] = {}
+        for start in range(0, len(self.labels["vertices_px"]), 4096):
+            vertices = np.asarray(self.labels["vertices_px"][start : start + 4096])
+            width_height = np.asarray(self.labels["size"])[self.labels["image"][start : start + 4096]][:, None]
+            inside = ((vertices[..., :2] > -0.5) & (vertices[..., :2] < width_height - 0.5)).all(-1).any(1)
+            for row in np.flatnonzero(~inside).tolist():
+                faults[start + row] = "no vertex falls into the picture: the axes are swapped, or its size is another"
+            for row in np.flatnonzero(~np.isfinite(vertices).all((1, 2))).tolist():
+                faults[start + row] = "a vertex is NaN or infinite"
+        return faults
 
     def _write(self, out: ArrayWriter) -> None:
         rows: dict[int, int] = {}
@@ -75,6 +84,7 @@ class YouTubeHands(OfficialDataset):
             names = [image["name"].encode() for image in block]
             rows |= {image["id"]: out.rows("name") + k for k, image in enumerate(block)}
             out.append("name", np.array(names, f"S{_NAME_BYTES}"))
+            out.append("size", np.array([[image["width"], image["height"]] for image in block], np.int32))
         for block in stream_json_array(self.path, "annotations", remedy=self.remedy):
             what = f"{self.path}, annotations from {out.rows('is_left')} on,"
             values = [entry["vertices"] for entry in block]

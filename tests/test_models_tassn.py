@@ -129,6 +129,9 @@ def test_all_three_inputs_count(estimator: TassnEstimator) -> None:
 def test_gradient_reaches_every_matrix(hand: HandModel) -> None:
     torch.manual_seed(0)
     network = TassnEstimator(hand.faces, hand.num_vertices, TINY, flow=FlowNetS((4, 8, 8)))
+    for to_heatmaps in network.hourglass.heatmaps:
+        # They begin empty: what multiplies them has no gradient before the first step.
+        nn.init.normal_(to_heatmaps.weight, std=0.1)
     forwards, backwards = network.read_both_ways(film(0, 1))
     loss = pose_consistency_loss(forwards.joints, backwards.joints)
     loss = loss + mesh_consistency_loss(forwards.vertices, backwards.vertices)

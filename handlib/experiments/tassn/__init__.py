@@ -12,7 +12,7 @@ from handlib.experiments.tassn.recipes import (
     CONSISTENCY_ALONE,
     FLOW,
     FULL,
-    IN_METRES,
+    IN_DECIMETRES,
     IN_MILLIMETRES,
     LABELS,
     NETWORK_FLOW,
@@ -61,5 +61,5 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=BaselineRecipe(name="tassn-fit-detected", method="fit"), work=score_baseline, seeds=(0,)),
     *(Experiment(recipe=StereoRecipe(name=f"tassn-{name}@stereo", of=of), work=score_stereo) for name, of in _STEREO),
     Experiment(recipe=StereoRecipe(name="tassn-mean-hand@stereo"), work=score_stereo, seeds=(0,)),
-    *_on_video(IN_METRES, IN_MILLIMETRES, NETWORK_FLOW, seeds=(0,)),
+    *_on_video(IN_DECIMETRES, IN_MILLIMETRES, NETWORK_FLOW, seeds=(0,)),
 )

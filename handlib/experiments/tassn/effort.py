@@ -11,7 +11,7 @@ class Effort:
     """Sizes of one experiment; with a GPU, make them larger and the names of the recipes others.
 
     The paper's: pictures of 256 px, 256 channels, 7,500 frames of STB (SK), batches of 24, a learning rate of 1e-5,
-    four GPUs for a time that it does not tell. These are what one core does in some six minutes for the first stage,
+    four GPUs for a time that it does not tell. These are what one core does in some five minutes for the first stage,
     which all seeds share, and in one to two for the second and for each row: a picture costs 10 ms of training.
 
     Attributes:
@@ -39,7 +39,7 @@ class Effort:
     drawn_films: int = 120
     drawn_test_films: int = 40
     film_frames: int = 50
-    train_films: int = 60
+    train_films: int = 40
     test_films: int = 20
     fitted_frames: int = 200
     source_films: int = 1500
@@ -53,7 +53,7 @@ class Effort:
     channels: int = 64
     depth: int = 3
     num_modules: int = 1
-    pretrain_steps: int = 600
+    pretrain_steps: int = 450
     still_steps: int = 80
     video_steps: int = 80
     flow_steps: int = 300

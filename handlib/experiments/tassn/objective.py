@@ -128,14 +128,14 @@ class TassnObjective:
     def silhouette_term(self, said: TassnEstimate, clips: Clips) -> Float[Tensor, "clips"]:
         """Eq. 2, the mean over the frames of a clip; zeros where it has no weight.
 
-        The mesh is drawn where the keypoints are; this placing has no gradient, so that the outline shapes the mesh,
-        and does not teach the joints to move it.
+        The mesh is drawn where the said joints meet the seen keypoints, a place that has a gradient. Without it the
+        mesh runs away: it is told from the wrist, and what moves the wrist would seem to move the mesh alone.
         """
         if not self.weights.silhouette:
             return said.joints.new_zeros(len(said.joints))
         vertices = said.vertices.flatten(0, 1)
         place = translation_from_keypoints(
-            said.joints.detach().flatten(0, 1),
+            said.joints.flatten(0, 1),
             clips.keypoints_px.flatten(0, 1),
             clips.K.flatten(0, 1),
             clips.confidence.flatten(0, 1),

@@ -73,10 +73,9 @@ class StillRecipe(FilmRecipe):
 class TassnRecipe(FilmRecipe):
     """Stage 3: clips read both ways, by Eq. 6.
 
-    The paper gives weights, and no unit of length for Eq. 3 and 4. ``unit_m`` settles what they mean. In units of
-    0.1 m, in which a hand is about 1 in size (and the graph networks compute), a clip whose meshes are 10 mm apart
-    costs 117, and one whose silhouettes are wrong in 200 pixels of each frame 20: both count. In millimetres it would
-    cost a million and nothing else would count; in metres, 1.2. Both are recipes here, to be seen.
+    The paper gives weights, and no unit of length for Eq. 3 and 4. ``unit_m`` settles what they mean. When the stage
+    begins, the weighted silhouettes of these pictures cost some 25 a clip. Consistency costs 5 in metres, so that both
+    count; 400 in units of 0.1 m, and millions in millimetres, where nothing but agreement does. All three are recipes.
 
     Attributes:
         silhouette, heatmap, pose, mesh: lambda_s, lambda_h, lambda_p, lambda_m; 0 leaves a term out.
@@ -91,7 +90,7 @@ class TassnRecipe(FilmRecipe):
     heatmap: float = 1.0
     pose: float = 10.0
     mesh: float = 10.0
-    unit_m: float = 0.1
+    unit_m: float = 1.0
     flow: str = "dis"
     start: str = "stills"
     longer: int = 1
@@ -151,7 +150,7 @@ NO_CONSISTENCY = TassnRecipe(name="tassn-no-consistency", pose=0.0, mesh=0.0)
 NO_SILHOUETTE = TassnRecipe(name="tassn-no-silhouette", silhouette=0.0)
 TABLE_1 = (NO_CONSISTENCY, POSE_CONSISTENCY, FULL)
 CONSISTENCY_ALONE = TassnRecipe(name="tassn-consistency-alone", silhouette=0.0, heatmap=0.0, unit_m=0.001, longer=2)
-IN_METRES = TassnRecipe(name="tassn-full-metres", unit_m=1.0)
+IN_DECIMETRES = TassnRecipe(name="tassn-full-decimetres", unit_m=0.1)
 IN_MILLIMETRES = TassnRecipe(name="tassn-full-millimetres", unit_m=0.001)
 NETWORK_FLOW = TassnRecipe(name="tassn-full-flownet", flow="network")
 

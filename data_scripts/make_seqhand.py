@@ -17,8 +17,9 @@ from typing import Annotated
 
 import typer
 
+from handlib.data.bighand_poses import bighand_poses
 from handlib.data.film_folder import SHARD_FILMS, FilmFolder, begin_folder, finish_folder, write_shard
-from handlib.data.pose_database import PoseDatabase, bighand_poses, sampled_poses, stb_poses
+from handlib.data.pose_database import PoseDatabase, sampled_poses, stb_poses
 from handlib.data.pose_flow import ALPHA, NUM_FRAMES
 from handlib.data.seqhand_films import SeqHandFilms
 from handlib.data.shard_workers import run_shards

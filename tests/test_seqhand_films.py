@@ -12,9 +12,10 @@ import torch
 from pose_hands import anatomy, model
 
 from handlib.data import film_folder
+from handlib.data.bighand_poses import bighand_poses
 from handlib.data.drifting_views import draw_turns, drift
 from handlib.data.film_folder import MANIFEST, FilmFolder, begin_folder, finish_folder, shard_path, write_shard
-from handlib.data.pose_database import PALM_M, PoseDatabase, bighand_poses, sampled_poses, to_palm_frame
+from handlib.data.pose_database import PALM_M, PoseDatabase, sampled_poses, to_palm_frame
 from handlib.data.seqhand_films import SeqHandFilms, skin_colours
 from handlib.data.shard_workers import run_shards
 from handlib.errors import BadInputError, MissingExtraError

@@ -7,7 +7,6 @@ sampler draws, which need no data at all.
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
 from handlib.data.archives import read_arrays
-from handlib.data.bighand import BigHand
 from handlib.data.photos import require_data
 from handlib.errors import BadInputError
 from handlib.hand.anatomy import palm_frame
@@ -123,12 +121,3 @@ def stb_poses(split: str = "train") -> PoseDatabase:
         raise BadInputError(f"split is {split!r}, expected one of {', '.join(parts)}")
     arrays = read_arrays(require_data(STB_FILE), parts[split], "copy it to the data folder again")
     return database_from_joints(np.concatenate([arrays[part] for part in parts[split]]), f"STB, {split}")
-
-
-def bighand_poses(root: str | Path | None = None, *, subjects: tuple[int, ...] | None = None) -> PoseDatabase:
-    """The poses of BigHand2.2M, the paper's database, from its annotation files; lines without a hand are left out.
-
-    Raises:
-        MissingFileError, BadInputError: see :class:`~handlib.data.bighand.BigHand`.
-    """
-    return database_from_joints(BigHand(root, subjects=subjects, on_bad="skip").joints_m, "BigHand2.2M")

@@ -32,7 +32,7 @@ class StartEffort(FilmsEffort):
         start_rate: learning rate at the start; it falls along a cosine, as all do here.
     """
 
-    start_steps: int = 1200
+    start_steps: int = 600
     start_batch: int = 32
     start_rate: float = 1e-3
 

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from handlib.data.bighand_poses import bighand_poses
 from handlib.data.clips import continuous_runs
 from handlib.data.official import OfficialDataset
 from handlib.data.official_crops import OfficialCrops
-from handlib.data.pose_database import bighand_poses
 from handlib.experiments.official_run import crops_of, open_split
 from handlib.experiments.seqhand.batches import FilmDrawer
 from handlib.experiments.seqhand.effort import Effort, effort_of

@@ -44,6 +44,7 @@ def test_every_official_set_is_shown_with_a_link_to_register(monkeypatch):
     assert (
         '<a href="https://lmb.informatik.uni-freiburg.de/projects/freihand/">lmb.informatik.uni-freiburg.de</a>' in page
     )
+    assert "<td>HANDLIB_<wbr>HO3D_<wbr>V2</td>" in page
     assert '">icvl.ee.ic.ac.uk</a> (ask its authors)' in page
     assert "HANDLIB_FREIHAND" in text and "https://lmb.informatik" in text
     with pytest.raises(BadInputError, match="imagenet"):

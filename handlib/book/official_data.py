@@ -80,6 +80,7 @@ def _with_link(text: str) -> str:
     """Escaped text, whose address, if it has one, is a link that shows the host alone: whole ones break the column."""
     address, host = _ADDRESS.search(text), urlsplit(text).netloc
     if address is None:
-        return html.escape(text)
+        # Long names of variables may go on in the next line.
+        return html.escape(text).replace("_", "_<wbr>")
     whole = html.escape(address[0])
     return html.escape(text).replace(whole, f'<a href="{whole}">{html.escape(host)}</a>')

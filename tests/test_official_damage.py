@@ -5,6 +5,7 @@ What a reader's own tests (``test_data_*.py``, ``test_depth_nyu.py``) have is no
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -102,12 +103,16 @@ def damaged(request, format_fixture, copy_fixture):
     return request.param, copy_fixture(format_fixture(request.param))
 
 
-def refused(name: str, root: Path, match: str) -> None:
-    """Opening or reading the first split is an error that names a file of it and a remedy."""
-    with pytest.raises(BadInputError, match=match) as caught:
+def refusal(name: str, root: Path) -> str:
+    """What is said when the first split is opened and read."""
+    with pytest.raises(BadInputError) as caught:
         list(open_official(name, root))
-    assert str(root) in str(caught.value)
-    caught.match(REMEDY)
+    return str(caught.value)
+
+
+def names_file_and_remedy(message: str, root: Path, reason: str) -> bool:
+    """Whether a message gives the reason, a path of the data set, and what to do."""
+    return bool(re.search(reason, message) and re.search(REMEDY, message)) and str(root) in message
 
 
 def test_a_joint_that_is_nan_is_named_and_can_be_left_out(damaged, format_fixture):
@@ -115,7 +120,7 @@ def test_a_joint_that_is_nan_is_named_and_can_be_left_out(damaged, format_fixtur
     whole = len(open_official(name, format_fixture(name)[0]))
     labels, edit, _ = SETS[name]
     edit(root / labels, with_nan)
-    refused(name, root, "NaN or infinite|is NaN|bad")
+    assert names_file_and_remedy(refusal(name, root), root, "NaN or infinite|is NaN|bad")
     skipping = open_official(name, root, on_bad="skip")
     # One label serves FreiHAND's four versions and MHP's two webcams; NYU's edit is of all three views.
     assert 1 <= len(skipping.skipped) <= 4 and len(skipping) == whole - len(skipping.skipped)
@@ -126,14 +131,14 @@ def test_swapped_axes_are_found_out(damaged):
     name, root = damaged
     labels, edit, _ = SETS[name]
     edit(root / labels, turned)
-    refused(name, root, "axes|unit|picture|millimetres")
+    assert names_file_and_remedy(refusal(name, root), root, "axes|unit|picture|millimetres")
 
 
 def test_a_picture_that_was_cut_off_is_named_and_can_be_left_out(damaged):
     name, root = damaged
     picture = root / SETS[name][2]
     picture.write_bytes(picture.read_bytes()[: picture.stat().st_size // 2])
-    refused(name, root, f"{picture.name} is damaged or cut off")
+    assert names_file_and_remedy(refusal(name, root), root, f"{picture.name} is damaged or cut off")
     skipping = open_official(name, root, on_bad="skip")
     left = sum(1 for _ in skipping)
     assert left == len(skipping) - 1 and "damaged or cut off" in next(iter(skipping.skipped.values()))
@@ -145,7 +150,7 @@ def test_numbers_of_too_few_bits_are_refused(name, format_fixture, copy_fixture)
     labels, _, _ = SETS[name]
     stored = {k: v for k, v in scipy.io.loadmat(root / labels).items() if not k.startswith("__")}
     scipy.io.savemat(root / labels, {key: np.array(["text"]) for key in stored})
-    refused(name, root, "holds <U4, expected numbers")
+    assert names_file_and_remedy(refusal(name, root), root, "holds <U4, expected numbers")
 
 
 def test_a_label_file_that_was_replaced_is_read_again(format_fixture, copy_fixture):
@@ -156,4 +161,4 @@ def test_a_label_file_that_was_replaced_is_read_again(format_fixture, copy_fixtu
     # As unpacking does it: another file of that name.
     path.replace(path.with_suffix(".new"))
     path.with_suffix(".new").rename(path)
-    refused("ho3d_v2", root, "ABF10/0001: a joint is NaN")
+    assert names_file_and_remedy(refusal("ho3d_v2", root), root, "ABF10/0001: a joint is NaN")

@@ -30,7 +30,7 @@ from handlib.experiments.seqhand.objective import KNOWN, FilmTask, film_objectiv
 from handlib.experiments.seqhand.occlusion import cover_film, hidden_frames
 from handlib.experiments.seqhand.recipes import BaselineRecipe, DerivedRecipe, FilmRecipe, config_of
 from handlib.experiments.seqhand.scoring import Answers, by_frame, score_change
-from handlib.experiments.seqhand.training import fine_tuned, train_on_films, true_millions
+from handlib.experiments.seqhand.training import fine_tune, fine_tuned, train_on_films, true_millions
 from handlib.losses.seqhand import joints_2d_loss
 from handlib.models.seqhand import SeqHandNetwork
 from handlib.reproduce.artifacts import find_artifact
@@ -79,7 +79,7 @@ def within(recipe, work, seed: int = 0):
 def test_each_recipe_runs_and_says_what_it_measured(store, name):
     outcome = BY_NAME[name].run("smoke", 0).outcome
     if name == "seqhand-data":
-        assert outcome.metrics["images_per_second"].value > 0 == outcome.metrics["stalled_steps_straight"].value % 1
+        assert outcome.metrics["images_per_second"].value > 0 < outcome.metrics["hand_share"].value < 100
         assert outcome.metrics["stalled_steps_snapped"].value >= outcome.metrics["stalled_steps_shown"].value
         return
     if name == "seqhand-encoder-start":
@@ -101,17 +101,21 @@ def test_rows_bear_the_published_names():
 
 @pytest.mark.parametrize("recipe", TABLE_2, ids=lambda recipe: recipe.name)
 def test_the_true_networks_are_as_large_as_those_of_table_2(recipe):
-    rows = {row.recipe: row for row in load_published()["seqhand/table-2"].rows}
-    printed = float(rows[recipe.name].values["parameters"].rstrip("M"))
+    table = load_published()["seqhand/table-2"]
+    key = next(row.key for row in table.rows if row.recipe == recipe.name)
+    printed = float(table.printed(key, "parameters").rstrip("M"))
     assert true_millions(recipe) == pytest.approx(printed, rel=0.04)
 
 
 def test_the_paper_s_networks_go_through_the_same_code(store):
     first = replace(CONV_LSTM, name="seqhand-gpu", effort=FOR_A_GPU)
-    weights = within(replace(DETACHED, name="seqhand-gpu-detached", of=first, effort=FOR_A_GPU), fine_tuned)[0]
     assert config_of(first, PAPER_EFFORT).encoder == "resnet50" and config_of(first, Effort()).encoder != "resnet50"
-    assert sum(p.numel() for p in weights.encoder.parameters()) > 2e7
-    assert not any(p.requires_grad for p in weights.readout.memory.parameters())
+    # The recipe's own effort is that of its full profile; the result lands in this test's store.
+    recipe = replace(DETACHED, name="seqhand-gpu-detached", of=first, effort=FOR_A_GPU)
+    outcome = run(recipe, "full", 0, fine_tune, device="cpu").outcome
+    assert outcome.metrics.keys() >= SCORES
+    weights = read_network(find_artifact("seqhand", recipe.name, "full", 0, NETWORK), first, FOR_A_GPU)
+    assert sum(parameter.numel() for parameter in weights.encoder.parameters()) > 2e7
 
 
 def test_filters_through_time_can_be_trained_too():
@@ -155,7 +159,9 @@ def test_only_what_is_attached_learns(store):
     changed = {name for name, value in before.items() if not torch.equal(value, detached[name])}
     assert {"readout.last.weight", "readout.layers.0.weight", "encoder.network.head.0.weight"} <= changed
     assert not any(name.startswith(("readout.memory", "encoder.network.stem")) for name in changed)
-    assert not torch.equal(before["readout.memory.from_hidden.weight"], attached["readout.memory.from_hidden.weight"])
+    # A film of one frame begins and ends with an empty memory: what would be done with a full one gets no gradient.
+    assert torch.equal(before["readout.memory.from_hidden.weight"], attached["readout.memory.from_hidden.weight"])
+    assert not torch.equal(before["readout.memory.from_input.weight"], attached["readout.memory.from_input.weight"])
 
 
 def test_a_training_that_was_killed_ends_as_the_whole(store, monkeypatch):
@@ -197,7 +203,7 @@ def test_kept_encodings_are_what_the_encoder_says(store):
         films_of = torch.from_numpy(np.array(frames)).unflatten(0, (2, 3))
         from_pixels = predict_films(network, films_of, 32, 0)[0].code.numbers
         from_kept = predict_films(network, torch.from_numpy(np.array(kept)).unflatten(0, (2, 3)), 32, 7)[0].code.numbers
-    assert torch.allclose(from_pixels, from_kept, atol=2e-3) and from_pixels.std(0).max() > 1e-3
+    assert torch.allclose(from_pixels, from_kept, atol=5e-3) and from_pixels.std(0).max() > 1e-3
 
 
 def labels_of(rows: int) -> HandLabels:

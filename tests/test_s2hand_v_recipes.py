@@ -1,6 +1,7 @@
 """S2HAND(V)'s recipes: each kind runs, none sees what it may not see, and rows differ as their names say."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from handlib.experiments.s2hand_v import (
     WILD,
     encodings,
     films,
+    training,
 )
 from handlib.experiments.s2hand_v.effort import SMOKE
 from handlib.experiments.s2hand_v.network import NETWORK, starting_network
@@ -31,6 +33,7 @@ from handlib.reproduce.published import load_published
 from handlib.reproduce.recipe import run
 from handlib.reproduce.results import Outcome
 from handlib.reproduce.state import read_state
+from handlib.training.loop import TrainSettings
 
 BY_NAME = {experiment.recipe.name: experiment for experiment in EXPERIMENTS}
 KINDS = (
@@ -114,17 +117,19 @@ def test_rows_differ_in_what_their_names_say():
     assert (paper.quaternion, paper.texture_shape) == (0.05, 0.01)
     assert video_weights(S2HAND).quaternion == video_weights(S2HAND).texture_shape == 0
     assert video_weights(TS).quaternion == 0 < video_weights(TS).texture_shape
-    assert {replace(row, name="", motion="", motion_factor=1.0, texture_shape=False) for row in map(plain, MAIN)} == {
-        replace(plain(S2HAND), name="", motion="")
-    }
+    assert all(rest(row) == rest(S2HAND) for row in MAIN)
     assert WILD.extra and not ORTHO_QUATERNION.extra and ORTHO_QUATERNION.camera == "weak_perspective"
     with pytest.raises(BadInputError, match="motion 'wobble'"):
         video_weights(replace(S2HAND, motion="wobble"))
 
 
-def plain(recipe):
-    """A recipe that can be put in a set."""
-    return replace(recipe, columns=())
+def rest(recipe) -> dict:
+    """What all main rows have in common."""
+    return {
+        name: value
+        for name, value in vars(recipe).items()
+        if name not in ("name", "motion", "motion_factor", "texture_shape")
+    }
 
 
 def test_the_smooth_loss_allows_more_over_longer_intervals():
@@ -189,11 +194,8 @@ def test_the_start_is_the_released_network_for_every_row_and_seed():
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(store, monkeypatch):
-    recipe = replace(QUATERNION, name="s2hand-v-resumed", steps=2.0)
-    run(recipe, "smoke", 0, train_and_score, device="cpu")
-    whole = read_state(find_artifact(recipe.chapter, recipe.name, "smoke", 0, NETWORK))
-    from handlib.experiments.s2hand_v import training
-
+    whole, killed = (replace(QUATERNION, name=f"s2hand-v-{name}", steps=2.0) for name in ("whole", "killed"))
+    run(whole, "smoke", 0, train_and_score, device="cpu")
     real, steps = training.video_objective, []
 
     def dies(task, batch, step):
@@ -203,18 +205,13 @@ def test_a_killed_training_goes_on_to_the_same_weights(store, monkeypatch):
         return real(task, batch, step)
 
     monkeypatch.setattr(training, "video_objective", dies)
-    monkeypatch.setattr(training, "TrainSettings", lambda *a, **k: _settings(*a, **k, checkpoint_seconds=0.0))
+    monkeypatch.setattr(training, "TrainSettings", partial(TrainSettings, checkpoint_seconds=0.0))
     with pytest.raises(KeyboardInterrupt):
-        run(recipe, "smoke", 0, train_and_score, force=True, device="cpu")
-    monkeypatch.setattr(training, "video_objective", lambda *a: steps.append(a[2]) or real(*a))
-    result = run(recipe, "smoke", 0, train_and_score, force=None, needs=(NETWORK,), device="cpu")
-    again = read_state(find_artifact(recipe.chapter, recipe.name, "smoke", 0, NETWORK))
+        run(killed, "smoke", 0, train_and_score, device="cpu")
+    monkeypatch.setattr(training, "video_objective", lambda *at: steps.append(at[2]) or real(*at))
+    result = run(killed, "smoke", 0, train_and_score, device="cpu")
+    first, again = (
+        read_state(find_artifact(recipe.chapter, recipe.name, "smoke", 0, NETWORK)) for recipe in (whole, killed)
+    )
     assert steps == [0, 1, 2, 3] and result.provenance.resumed == 1
-    assert all(torch.equal(value, again[name]) for name, value in whole.items())
-
-
-def _settings(*args, **options):
-    """The training's settings, by another name than the one that is replaced."""
-    from handlib.training.loop import TrainSettings
-
-    return TrainSettings(*args, **options)
+    assert all(torch.equal(value, again[name]) for name, value in first.items())

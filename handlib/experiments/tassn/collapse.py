@@ -35,7 +35,9 @@ FRAMES_PER_SECOND = 15.0
 NOISE_PX = 0.5
 MODES = 40
 _HIDDEN = 128
+_EVERY = 12  # vertices from one that the joints are made of to the next: a pooling
 _CLIPS = 8
+_LEARN_RATE, _GO_ON_RATE = 2e-3, 5e-4
 
 
 class ToyFilms(NamedTuple):
@@ -95,7 +97,7 @@ class ToyEstimator(nn.Module):
         self.trunk = nn.Sequential(nn.Linear(84, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _HIDDEN), nn.ReLU())
         self.keypoints = nn.Linear(_HIDDEN, 42)
         self.mesh = nn.Linear(_HIDDEN, len(self.modes))
-        self.pose = nn.Linear(mean.numel(), 63)
+        self.pose = nn.Linear(mean[::_EVERY].numel(), 63)
 
     def forward(self, now_px: Tensor, before_px: Tensor) -> ToyReading:
         """Read frames, given where the keypoints were in the frames before them."""
@@ -103,7 +105,7 @@ class ToyEstimator(nn.Module):
         seen = torch.cat([(now_px - middle) / 10, (now_px - before_px) / 2], dim=-1).flatten(-2)
         features = self.trunk(seen)
         mesh = self.mean + torch.einsum("...m,mvc->...vc", self.mesh(features), self.modes)
-        joints = self.pose(mesh.flatten(-2)).unflatten(-1, (21, 3))
+        joints = self.pose(mesh[..., ::_EVERY, :].flatten(-2)).unflatten(-1, (21, 3))
         keypoints = middle + 10 * self.keypoints(features).unflatten(-1, (21, 2))
         wrist = joints[..., :1, :]
         return ToyReading(keypoints, LENGTH_UNIT_M * (mesh - wrist), LENGTH_UNIT_M * (joints - wrist))
@@ -118,7 +120,7 @@ def learn_source(films: ToyFilms, steps: int, seed: int = 0) -> ToyEstimator:
     """An estimator trained with 3D labels of the source: what the paper takes from Ge et al."""
     torch.manual_seed(seed)
     network = ToyEstimator(films)
-    adam = torch.optim.Adam(network.parameters(), lr=2e-3)
+    adam = torch.optim.Adam(network.parameters(), lr=_LEARN_RATE)
     wrist = films.joints_m[:, :, :1]
     for chosen in _draws(len(films.K), steps, seed):
         for said in network.read_both_ways(films.keypoints_px[chosen]):
@@ -139,9 +141,9 @@ def go_on(
     *,
     unit_m: float = LENGTH_UNIT_M,
     seed: int = 0,
-) -> list[dict[str, float]]:
+) -> list[dict[str, float | int]]:
     """Train without 3D labels, by Eq. 6 with some weights; :func:`toy_scores` every tenth step, from the first."""
-    adam = torch.optim.Adam(network.parameters(), lr=1e-3)
+    adam = torch.optim.Adam(network.parameters(), lr=_GO_ON_RATE)
     watched = []
     for step, chosen in enumerate(_draws(len(films.K), steps, seed)):
         if step % 10 == 0:

@@ -110,6 +110,7 @@ def test_a_tracker_learns_from_films_and_its_errors_are_those_of_its_belief(kern
     assert split["hidden"] == pytest.approx(errors[5:9].mean())
     panels = looks_memory.dot_panels({"it": tracker}, films, 0, [0, 6])
     assert ("memory" in panels) == (kernel is not None) and len(panels["it"]) == 2
+    assert panels["picture"][1].max() < 0.4 < looks_memory.as_picture(films.pictures[0, 0, 0]).max()
 
 
 def test_what_is_frozen_stays():

@@ -156,7 +156,7 @@ def dot_panels(
         and for each tracker by name, where it believes the dot to be.
     """
     one = films.pictures[film : film + 1]
-    rows = {"picture": [_between_0_and_1(one[0, k, 0]) for k in frames]}
+    rows = {"picture": [one[0, k, 0].clamp(0, 1).numpy() for k in frames]}
     for name, tracker in trackers.items():
         scores, maps = tracker(one)
         if tracker.memory is not None and "memory" not in rows:
@@ -165,6 +165,11 @@ def dot_panels(
         likely = scores[0].softmax(-1).unflatten(-1, (CELLS, CELLS))
         rows[name] = [_between_0_and_1(likely[k]) for k in frames]
     return rows
+
+
+def as_picture(values: Float[Tensor, "rows columns"]) -> Float[np.ndarray, "rows columns 3"]:
+    """Numbers 0..1 as a grey picture, which no figure stretches to its own darkest and brightest."""
+    return values.clamp(0, 1)[..., None].repeat(1, 1, 3).numpy()
 
 
 def _between_0_and_1(values: Tensor) -> np.ndarray:

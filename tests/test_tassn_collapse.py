@@ -73,8 +73,8 @@ def test_agreement_alone_takes_what_was_learnt(start, source, target):
     watched = go_on(network, target, ALONE, steps=40)
     assert [x["step"] for x in watched] == [0, 10, 20, 30, 40]
     first, last = watched[0], watched[-1]
-    assert last["disagreement"] < 0.5 * first["disagreement"]
-    assert last["spread"] < 0.5 * first["spread"] and last["error"] > first["error"]
+    assert last["disagreement"] < 0.75 * first["disagreement"]
+    assert last["spread"] < 0.75 * first["spread"] and last["error"] > first["error"]
     assert first == {"step": 0, **toy_scores(start, target)}
 
 

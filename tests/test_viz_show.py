@@ -73,7 +73,7 @@ def test_only_the_first_figure_of_a_live_kernel_brings_the_scripts(shown, monkey
 
 def test_the_scripts_of_a_notebook_name_no_script_element_end_inside():
     scripts = notebook_scripts()
-    assert scripts.count("<script>") == scripts.count("</script>") == 4
+    assert scripts.count("<script>") == scripts.count("</script>") == 5
 
 
 def test_a_hand_of_778_vertices_is_26_kilobytes():

@@ -20,9 +20,11 @@ def test_a_row_runs_after_the_first_stage_of_s2hands_own(format_fixture, tmp_pat
     monkeypatch.setenv("HANDLIB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("HANDLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HANDLIB_HO3D_V2", str(format_fixture("ho3d_v2")[0]))
-    outcome = BY_NAME["s2hand-v-quaternion-i1-n3@ho3d_v2"].run("smoke", 0).outcome
-    assert outcome.not_obtained is None and outcome.metrics["hands"].value > 0
-    assert outcome.metrics["training_samples"].value > 0
+    for name in ("s2hand-v-quaternion-i1-n3@ho3d_v2", "s2hand-v-quaternion-i3-n6@ho3d_v2"):
+        outcome = BY_NAME[name].run("smoke", 0).outcome
+        assert outcome.not_obtained is None and outcome.metrics["hands"].value > 0
+        assert outcome.metrics["training_samples"].value > 0
+    assert BY_NAME["s2hand-ho3d-full@ho3d_v2"].run("smoke", 0).outcome.metrics["train_acc"].value > 0
 
 
 def test_rows_bear_the_published_names_and_the_data_set_the_papers():

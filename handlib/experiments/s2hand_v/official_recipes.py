@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from handlib.experiments.official_run import OfficialRecipe
+from handlib.experiments.s2hand.effort import Effort
 from handlib.experiments.s2hand.official_recipes import PAPER_EFFORT, OfficialS2HandRecipe
 from handlib.experiments.s2hand_v.recipes import CHAPTER, VideoRecipe
 
@@ -31,6 +32,11 @@ class OfficialMotionRecipe(OfficialRecipe):
     chapter: str = CHAPTER
     columns: Mapping[str, str] = field(default_factory=lambda: dict(MOTION_COLUMNS))
     of: OfficialS2HandRecipe
+
+    @property
+    def effort(self) -> Effort:
+        """The sizes of the row that is looked at."""
+        return self.of.effort
 
 
 def on_official(row: VideoRecipe, of: OfficialS2HandRecipe) -> OfficialVideoRecipe:

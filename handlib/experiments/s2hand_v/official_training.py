@@ -22,6 +22,7 @@ from handlib.metrics.rotation import quaternion_smoothness
 from handlib.metrics.temporal import acceleration_error, mean_acceleration, sequence_std
 from handlib.models.images import normalise_images
 from handlib.models.s2hand import S2HandConfig, S2HandNetwork
+from handlib.reproduce.profiles import by_profile
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Metric, Outcome
 from handlib.reproduce.state import read_state, write_state
@@ -38,13 +39,14 @@ def train_video(context: RunContext) -> Outcome:
     effort = effort_of(context.profile, recipe.effort)
     network = build_network(recipe, effort, context.seed)
     load_common(network, context.left_by(first_stage(recipe.of), train_official, NETWORK))
-    clips = max(1, effort.batch // recipe.row.frames)
+    frames, interval = clip_form(context)
+    clips = max(1, effort.batch // frames)
     task = VideoTask(
         network,
         weights_of(recipe),
         video=video_weights(recipe.row),
-        motion=motion_term(recipe.row.motion, recipe.row.interval),
-        rendered=clips * recipe.row.frames,
+        motion=motion_term(recipe.row.motion, interval),
+        rendered=clips * frames,
         render_px=effort.render_px,
         stock=0,
         hands=0,
@@ -72,11 +74,16 @@ def build_network(recipe: OfficialVideoRecipe, effort: Effort, seed: int) -> S2H
 
 def clip_drawer(context: RunContext, effort: Effort, clips: int) -> ClipDrawer:
     """Clips of the training sequences, cut where frames are missing."""
-    recipe: OfficialVideoRecipe = context.recipe
     crops = training_crops(context, effort.image_px)
     films = FilmPictures(training_pictures(context, effort), continuous_runs(crops.sequence, crops.frame))
-    row = recipe.row
-    return ClipDrawer(films, clips, row.frames, row.interval, effort.image_px, Augmentation(), context.seed)
+    return ClipDrawer(films, clips, *clip_form(context), effort.image_px, Augmentation(), context.seed)
+
+
+def clip_form(context: RunContext) -> tuple[int, int]:
+    """Frames of a clip and the interval between them: the row's, but for runs of seconds on films of a few frames."""
+    row = context.recipe.row
+    as_named = (row.frames, row.interval)
+    return by_profile(context.profile, smoke=(3, 1), laptop=as_named, full=as_named)
 
 
 def score_motion_only(context: RunContext) -> Outcome:

@@ -1,46 +1,20 @@
 """What this chapter's finished runs say, for pages: values by recipe, and 2D beside 3D."""
 
 from collections.abc import Iterable
-
-import numpy as np
+from functools import partial
 
 from handlib.experiments.s2hand.recipes import CHAPTER
-from handlib.reproduce.places import results_folder
-from handlib.reproduce.results import Result, load_results
+from handlib.experiments.stored import chapter_runs, mean_and_spread, mean_of, values_of
+from handlib.reproduce.results import Result
+
+__all__ = ["flat_and_deep", "kind_of", "mean_and_spread", "mean_of", "stored_runs", "values_of"]
 
 KINDS = ("detected keypoints alone", "true 2D, or target 3D", "with source labels", "fit, picture by picture")
 """What a number of this chapter rests on; the untrained network and answers to other pictures are none of these."""
 
 
-def stored_runs(profile: str = "full") -> list[Result]:
-    """The chapter's stored results of a profile that gave numbers.
-
-    Raises:
-        BadInputError: a stored file is damaged.
-    """
-    found = load_results(results_folder(), CHAPTER)
-    return [result for result in found if result.profile == profile and result.outcome.not_obtained is None]
-
-
-def values_of(runs: Iterable[Result], recipe: str, metric: str) -> list[float]:
-    """A metric of a recipe, one value a seed that has it."""
-    found = [run.outcome.metrics for run in runs if run.recipe == recipe]
-    return [float(metrics[metric].value) for metrics in found if metric in metrics]
-
-
-def mean_of(runs: Iterable[Result], recipe: str, metric: str) -> float | None:
-    """The mean over the seeds; None where none was run."""
-    values = values_of(runs, recipe, metric)
-    return float(np.mean(values)) if values else None
-
-
-def mean_and_spread(runs: Iterable[Result], recipe: str, metric: str, digits: int = 1) -> str | None:
-    """Mean ± sample deviation over the seeds as text; one value alone has none; None where none was run."""
-    values = values_of(runs, recipe, metric)
-    if not values:
-        return None
-    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{spread}"
+stored_runs = partial(chapter_runs, CHAPTER)
+"""The chapter's stored results, of the profile ``full`` unless told."""
 
 
 def kind_of(recipe: str) -> str | None:

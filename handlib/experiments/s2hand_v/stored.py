@@ -1,11 +1,11 @@
 """What this chapter's finished runs say, for pages; nothing that trains imports this."""
 
 from collections.abc import Iterable
+from functools import partial
 
-from handlib.experiments.s2hand.stored import mean_and_spread, mean_of, values_of
 from handlib.experiments.s2hand_v.recipes import CHAPTER
-from handlib.reproduce.places import results_folder
-from handlib.reproduce.results import Result, load_results
+from handlib.experiments.stored import chapter_runs, mean_and_spread, mean_of, values_of
+from handlib.reproduce.results import Result
 
 __all__ = ["labelled_values", "mean_and_spread", "mean_of", "smooth_and_right", "stored_runs", "values_of"]
 
@@ -24,14 +24,8 @@ KINDS = {
 """The rows of the plot of smoothness against error, with their labels."""
 
 
-def stored_runs(profile: str = "full") -> list[Result]:
-    """The chapter's stored results of a profile that gave numbers.
-
-    Raises:
-        BadInputError: a stored file is damaged.
-    """
-    found = load_results(results_folder(), CHAPTER)
-    return [result for result in found if result.profile == profile and result.outcome.not_obtained is None]
+stored_runs = partial(chapter_runs, CHAPTER)
+"""The chapter's stored results, of the profile ``full`` unless told."""
 
 
 def smooth_and_right(

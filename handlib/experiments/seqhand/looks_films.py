@@ -1,7 +1,7 @@
 """What the pages on films show: trained networks and what they say of a film, in pictures and in numbers."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ from handlib.errors import MissingFileError
 from handlib.experiments.seqhand.effort import Effort, effort_of
 from handlib.experiments.seqhand.networks import NETWORK, read_network
 from handlib.experiments.seqhand.recipes import CHAPTER, FilmRecipe, FineTunedRecipe, film_recipe_of
+from handlib.experiments.stored import chapter_runs
+from handlib.experiments.stored import mean_curves as mean_curves
+from handlib.experiments.stored import mean_of as mean_of
 from handlib.hand.hand_code import HandCode, SeenHand, see_hand
 from handlib.hand.model import HandModel
 from handlib.losses.seqhand import joints_2d_loss, temporal_loss
@@ -21,35 +24,10 @@ from handlib.models.seqhand import SeqHandNetwork
 from handlib.render import render_mesh
 from handlib.reproduce.artifacts import find_artifact
 from handlib.reproduce.experiment import Experiment
-from handlib.reproduce.places import results_folder
 from handlib.reproduce.recipe import run
-from handlib.reproduce.results import Result, load_results
 
-Points = tuple[tuple[float | int, ...], tuple[float, ...]]
-
-
-def stored_runs(profile: str = "full") -> list[Result]:
-    """The chapter's stored results of a profile that gave numbers; ``BadInputError`` if a stored file is damaged."""
-    found = load_results(results_folder(), CHAPTER)
-    return [result for result in found if result.profile == profile and result.outcome.not_obtained is None]
-
-
-def mean_of(runs: Sequence[Result], recipe: str, metric: str) -> float | None:
-    """The mean of a metric over the seeds of a recipe; None where none was run."""
-    values = [
-        run.outcome.metrics[metric].value for run in runs if run.recipe == recipe and metric in run.outcome.metrics
-    ]
-    return float(np.mean(values)) if values else None
-
-
-def mean_curves(runs: Sequence[Result], rows: Mapping[str, str], curve: str) -> dict[str, Points]:
-    """Label -> (x, y) of a curve, the mean over the seeds; rows (label -> recipe) that nobody has run are left out."""
-    curves: dict[str, Points] = {}
-    for label, recipe in rows.items():
-        found = [run.outcome.curves[curve] for run in runs if run.recipe == recipe and curve in run.outcome.curves]
-        if found:
-            curves[label] = (found[0].x, tuple(np.mean([c.y for c in found], axis=0).tolist()))
-    return curves
+stored_runs = partial(chapter_runs, CHAPTER)
+"""The chapter's stored results, of the profile ``full`` unless told."""
 
 
 def explain_film(

@@ -1,7 +1,7 @@
 """What the page shows: spheres as a mesh, crops as pictures, trained networks, curves of stored runs."""
 
 import math
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from handlib.errors import MissingFileError
+from handlib.experiments.stored import chapter_runs
+from handlib.experiments.stored import mean_curves as mean_curves
 from handlib.experiments.training_by_fitting.effort import effort_of
 from handlib.experiments.training_by_fitting.prior import PRIOR_FILE
 from handlib.experiments.training_by_fitting.recipes import CHAPTER, PRIOR, FittingRecipe, SyntheticRecipe
@@ -18,31 +20,10 @@ from handlib.models.depth_hourglass import DepthEstimator
 from handlib.models.pose_vae import PoseVAE
 from handlib.render.spheres import BACKGROUND_M, CUBE_M
 from handlib.reproduce.artifacts import find_artifact
-from handlib.reproduce.places import results_folder
-from handlib.reproduce.results import Result, load_results
 from handlib.reproduce.state import read_state
 
-Points = tuple[tuple[float | int, ...], tuple[float, ...]]
-
-
-def stored_runs(profile: str = "full") -> list[Result]:
-    """The chapter's stored results of a profile that gave numbers.
-
-    Raises:
-        BadInputError: a stored file is damaged.
-    """
-    found = load_results(results_folder(), CHAPTER)
-    return [result for result in found if result.profile == profile and result.outcome.not_obtained is None]
-
-
-def mean_curves(runs: list[Result], rows: Mapping[str, str], curve: str = "success") -> dict[str, Points]:
-    """Label -> (x, y) of a curve, the mean over the seeds; rows (label -> recipe) that nobody has run are left out."""
-    curves: dict[str, Points] = {}
-    for label, recipe in rows.items():
-        found = [run.outcome.curves[curve] for run in runs if run.recipe == recipe and curve in run.outcome.curves]
-        if found:
-            curves[label] = (found[0].x, tuple(np.mean([c.y for c in found], axis=0).tolist()))
-    return curves
+stored_runs = partial(chapter_runs, CHAPTER)
+"""The chapter's stored results, of the profile ``full`` unless told."""
 
 
 def trained_network(recipe: SyntheticRecipe | FittingRecipe, profile: str, seed: int = 0) -> tuple[DepthEstimator, str]:

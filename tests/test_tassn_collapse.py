@@ -33,7 +33,7 @@ def target() -> ToyFilms:
 
 @pytest.fixture(scope="module")
 def start(source) -> ToyEstimator:
-    return learn_source(source, steps=60)
+    return learn_source(source, steps=300)
 
 
 def test_films_have_the_shapes_that_they_say(source, target):
@@ -70,11 +70,11 @@ def test_keypoints_teach_the_layer_that_says_the_joints_nothing(start, target):
 
 def test_agreement_alone_takes_what_was_learnt(start, source, target):
     network = copy.deepcopy(start)
-    watched = go_on(network, target, ALONE, steps=40)
-    assert [x["step"] for x in watched] == [0, 10, 20, 30, 40]
+    watched = go_on(network, target, ALONE, steps=80)  # at half the rate of the first training
+    assert [x["step"] for x in watched] == list(range(0, 90, 10))
     first, last = watched[0], watched[-1]
-    assert last["disagreement"] < 0.75 * first["disagreement"]
-    assert last["spread"] < 0.75 * first["spread"] and last["error"] > first["error"]
+    assert last["disagreement"] < 0.5 * first["disagreement"]
+    assert last["spread"] < 0.5 * first["spread"] and last["error"] > first["error"]
     assert first == {"step": 0, **toy_scores(start, target)}
 
 

@@ -7,7 +7,7 @@ from browser import DRAWN, launched_chromium
 
 from handlib.hand import HandModel
 from handlib.hand.anatomy import AnatomicalPose
-from handlib.viz import curve_figure, figure_html, mesh_figure
+from handlib.viz import curve_figure, figure_html, mesh_figure, stepped_figure
 from handlib.viz.controls import slider_angles
 from handlib.viz.display import notebook_scripts
 from handlib.viz.posable import posable_hand_html
@@ -22,12 +22,14 @@ def hand() -> HandModel:
 
 @pytest.fixture(scope="module")
 def notebook_page(hand):
-    """A page that loads like a notebook's output, with three figures; and what its console said."""
+    """A page that loads like a notebook's output, with four figures; and what its console said."""
     x = np.linspace(0, 50, 51)
+    powers = {str(n): curve_figure({"a": (x, x**n)}, x_label="x", y_label=f"x^{n}") for n in (1, 2, 3)}
     figures = [
         figure_html(mesh_figure(hand.v_template, hand.faces, view="palm"), alt="The open hand at rest"),
         figure_html(curve_figure({"a": (x, x)}, x_label="x", y_label="y"), alt="A straight line from 0 to 50"),
         posable_hand_html(hand, alt="A hand that can be posed"),
+        figure_html(stepped_figure(powers, label="power", play_ms=50), alt="Powers of x, one after another"),
     ]
     with launched_chromium() as browser:
         context = browser.new_context(offline=True)
@@ -44,7 +46,7 @@ def notebook_page(hand):
 def test_every_figure_is_drawn_in_a_notebook_with_a_dark_theme(notebook_page):
     page, trouble = notebook_page
     figures = page.query_selector_all("figure[data-hl-figure]")
-    assert [figure.evaluate(DRAWN) for figure in figures] == ["", "", ""]
+    assert [figure.evaluate(DRAWN) for figure in figures] == ["", "", "", ""]
     assert page.evaluate("handlibFigures.theme()") == "dark"
     assert trouble == []
 
@@ -84,4 +86,17 @@ def test_the_hand_can_be_posed_and_turned_with_the_keyboard(notebook_page):
         page.keyboard.press("ArrowLeft")
     page.wait_for_timeout(300)
     assert canvas.screenshot() != picture
+    assert trouble == []
+
+
+def test_the_button_plays_a_stepped_figure_to_its_end(notebook_page):
+    page, trouble = notebook_page
+    button = page.locator("button.hl-play")
+    button.scroll_into_view_if_needed()
+    button.press("Enter")
+    live = "document.querySelector('button.hl-play').closest('figure').querySelector('.hl-live')"
+    page.wait_for_function(f"{live}.layout.sliders[0].active === 2")
+    page.wait_for_function("document.querySelector('button.hl-play').textContent.includes('Play')")
+    assert page.evaluate(f"{live}.data.map(trace => trace.visible)") == [False, False, True]
+    assert page.evaluate(f"{live}.layout.yaxis.title.text") == "x^3"
     assert trouble == []

@@ -46,6 +46,15 @@ def test_clusters_have_one_colour_and_their_vertices_mean(ball):
     assert bool(torch.isnan(centres[~tree.real[1]]).all())
 
 
+def test_clusters_that_are_joined_have_shades_of_one_colour():
+    hand = HandModel.load("open")
+    tree = mesh_hierarchy(hand.faces, hand.num_vertices)
+    fine, joined = cluster_colours(tree, 3), tree.cluster(4).numpy()
+    within = [np.ptp(fine[joined == node], axis=0).mean() for node in np.unique(joined)]
+    assert np.mean(within) < 0.7 * np.abs(fine - np.roll(fine, 400, axis=0)).mean()
+    assert len(np.unique(fine, axis=0)) == len(np.unique(tree.cluster(3).numpy()))
+
+
 def test_coarse_graph_figure_draws_each_edge_once(ball):
     vertices, faces, tree = ball
     figure = coarse_graph_figure(vertices, faces, tree, 1)

@@ -22,7 +22,18 @@ def test_a_step_shows_its_own_traces_and_no_others() -> None:
     steps = merged.layout.sliders[0].steps
     assert [step.label for step in steps] == ["one", "two"]
     assert list(steps[0].args[0]["visible"]) == [True, False, False]
-    assert steps[0].args[1] == {"title.text": "first"}
+    assert steps[0].args[1] == {"title.text": "first", "xaxis.title.text": "x", "yaxis.title.text": "y"}
+    assert merged.layout.meta is None
+
+
+def test_axes_are_named_after_what_the_step_shows() -> None:
+    line = {"a": ([0, 1], [0, 1])}
+    figures = {name: viz.curve_figure(line, x_label="step", y_label=f"{name} [mm]") for name in ("error", "spread")}
+    merged = viz.stepped_figure(figures, start=1, play_ms=900)
+    assert merged.layout.yaxis.title.text == "spread [mm]"
+    named = [step.args[1]["yaxis.title.text"] for step in merged.layout.sliders[0].steps]
+    assert named == ["error [mm]", "spread [mm]"]
+    assert merged.layout.meta == {"play_ms": 900}
 
 
 def test_a_scene_holds_every_step() -> None:

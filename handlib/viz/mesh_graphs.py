@@ -14,6 +14,9 @@ from handlib.models.mesh_hierarchy import MeshHierarchy
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+_SHADE = 0.6
+"""How much children differ from their parent, in parts of what their parents differ by."""
+
 
 def mesh_adjacency(hierarchy: MeshHierarchy) -> Float[Tensor, "vertices vertices"]:
     """1 where two vertices of the mesh share an edge, in the mesh's own order and without fake nodes."""
@@ -47,10 +50,18 @@ def built_of_waves(
 
 
 def cluster_colours(hierarchy: MeshHierarchy, level: int, seed: int = 0) -> Float[np.ndarray, "vertices 3"]:
-    """A colour (RGB 0..1) for each vertex, the same within a cluster of ``level``."""
-    count = hierarchy.num_nodes(level)
-    palette = np.random.default_rng([seed, level]).uniform(0.3, 0.95, (count, 3))
-    return palette[hierarchy.cluster(level).numpy()]
+    """A colour (RGB 0..1) for each vertex, the same within a cluster of ``level``.
+
+    Clusters that are joined at the next level have shades of one colour, so that one sees who joins whom: a colour is
+    drawn for each node of the coarsest level, and children differ from their parent the less, the finer they are.
+    """
+    generator = np.random.default_rng(seed)
+    last = len(hierarchy.real) - 1
+    colours = generator.uniform(0.3, 0.95, (hierarchy.num_nodes(last), 3))
+    for finer in reversed(range(level, last)):
+        colours = colours.repeat(2, axis=0)
+        colours = colours + _SHADE ** (last - finer) * generator.uniform(-0.5, 0.5, colours.shape)
+    return colours[hierarchy.cluster(level).numpy()].clip(0, 1)
 
 
 def cluster_centres(
@@ -91,7 +102,7 @@ def coarse_graph_figure(
     real, weights = hierarchy.real[level], hierarchy.adjacency[level]
     title = f"{int(real.sum())} nodes, and {int((~real).sum())} fake ones"
     figure = mesh_figure(
-        vertices, faces, cluster_colours(hierarchy, level), view=view, title=title, height=height, opacity=0.55
+        vertices, faces, cluster_colours(hierarchy, level), view=view, title=title, height=height, opacity=0.7
     )
     centres = cluster_centres(vertices, hierarchy, level).numpy()
     start, end = (index.numpy() for index in torch.triu(weights, 1).nonzero(as_tuple=True))

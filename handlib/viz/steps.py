@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-def stepped_figure(figures: Mapping[str, "Figure"], *, label: str = "", start: int = 0) -> "Figure":
+def stepped_figure(
+    figures: Mapping[str, "Figure"], *, label: str = "", start: int = 0, play_ms: int | None = None
+) -> "Figure":
     """Put several figures behind one slider; the page shows one at a time, print the one it starts with.
 
     The axes are those of the first figure, so that nothing jumps from step to step: give it the ranges that all need
-    (3D scenes are widened to hold every step). A step's title becomes the figure's.
+    (3D scenes are widened to hold every step). A step's title becomes the figure's, and so do the names of its axes.
 
     Args:
         figures: what stands under the slider's mark -> a plotly figure with one panel.
         label: what the slider changes, such as ``"aligned by"``; stands before the mark.
         start: index of the figure that is shown first.
+        play_ms: time a step of an animation, which a button below the slider starts; None: no button.
 
     Raises:
         BadInputError: there is no figure, or no figure ``start``.
@@ -44,10 +47,12 @@ def stepped_figure(figures: Mapping[str, "Figure"], *, label: str = "", start: i
     height, margin = merged.layout.height or 420, merged.layout.margin.to_plotly_json()
     merged.update_layout(
         title=list(figures.values())[start].layout.title,
+        meta=None if play_ms is None else {"play_ms": play_ms},
         sliders=[_slider(figures, owners, label, start, below_px)],
         height=height + 50 + below_px,
         margin={**margin, "b": max(margin.get("b") or 0, 40) + 50 + below_px},
     )
+    merged.update_layout(_axis_titles(list(figures.values())[start]))
     # A legend below the plot would lie on the slider.
     merged.update_layout(legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"})
     return merged
@@ -61,7 +66,10 @@ def _slider(
         {
             "label": name,
             "method": "update",
-            "args": [{"visible": [owner == index for owner in owners]}, {"title.text": figure.layout.title.text or ""}],
+            "args": [
+                {"visible": [owner == index for owner in owners]},
+                {"title.text": figure.layout.title.text or "", **_axis_titles(figure)},
+            ],
         }
         for index, (name, figure) in enumerate(figures.items())
     ]
@@ -76,3 +84,9 @@ def _slider(
         "tickcolor": INK,
         "font": {"color": INK},
     }
+
+
+def _axis_titles(figure: "Figure") -> dict[str, str]:
+    """Names of the axes that have one, as plotly's settings; a step may show another quantity than the one before."""
+    titles = {axis: figure.layout[axis].title.text for axis in ("xaxis", "yaxis")}
+    return {f"{axis}.title.text": text for axis, text in titles.items() if text}

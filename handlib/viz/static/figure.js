@@ -70,6 +70,39 @@
     const config = { responsive: true, displaylogo: false, displayModeBar: "hover", scrollZoom: false };
     config.modeBarButtonsToRemove = ["sendDataToCloud", "resetCameraLastSave3d"];
     await window.Plotly.react(target, spec.data, spec.layout, config);
+    if (spec.layout.meta && spec.layout.meta.play_ms) addPlay(figure, target, spec.layout.meta.play_ms);
+  }
+
+  // A button that moves the slider on by itself, once through to its end; pressed again, it stops.
+  function addPlay(figure, target, pauseMs) {
+    if (figure.querySelector(".hl-play")) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "hl-play";
+    let timer = 0;
+    const show = (running) => { button.textContent = running ? "❚❚ Pause" : "▶ Play"; };
+    const stop = () => { clearInterval(timer); timer = 0; show(false); };
+    const step = (which) => {
+      const slider = target.layout.sliders[0];
+      const [traces, layout] = slider.steps[which].args;
+      window.Plotly.update(target, traces, { ...layout, "sliders[0].active": which });
+    };
+    const next = () => {
+      const there = figure.classList.contains("hl-drawn");
+      const after = there ? (target.layout.sliders[0].active || 0) + 1 : 0;
+      if (!there || after >= target.layout.sliders[0].steps.length) return stop();
+      step(after);
+    };
+    button.addEventListener("click", () => {
+      if (timer) return stop();
+      const slider = target.layout.sliders[0];
+      if ((slider.active || 0) + 1 >= slider.steps.length) step(0);
+      else next();
+      timer = setInterval(next, pauseMs);
+      show(true);
+    });
+    show(false);
+    figure.querySelector(".hl-stage").after(button);
   }
 
   async function drawPosable(figure) {

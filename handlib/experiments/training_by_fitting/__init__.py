@@ -51,6 +51,7 @@ OTHER_AVERAGES = (
 )
 TWO_STACKS = FittingRecipe(name="fitting-multi-view-stack-2", stacks=2)
 LONGER = LongerRecipe(name="fitting-multi-view-longer")
+LONGEST = LongerRecipe(name="fitting-multi-view-longest", longer=24)
 RELEASED_WEIGHTS = FittingRecipe(name="fitting-released-weights", weights="released")
 _TIPS = {"mean_error": "tips_error"}
 
@@ -79,6 +80,10 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         recipe=TrackingRecipe(name="fitting-tracking-mean-hand", start="mean"), work=track_and_score, seeds=(0,)
     ),
+    Experiment(
+        recipe=TrackingRecipe(name="fitting-tracking-from-truth", start="truth"), work=track_and_score, seeds=(0,)
+    ),
+    Experiment(recipe=LONGEST, work=train_longer, seeds=(0,)),
     *_derived(
         DerivedRecipe(name="fitting-multi-view-tips", of=MULTI_VIEW, columns=_TIPS),
         DerivedRecipe(name="fitting-shuffled", of=MULTI_VIEW, look="shuffled"),

@@ -16,7 +16,7 @@ from handlib.experiments.training_by_fitting.data import stored_views, true_join
 from handlib.experiments.training_by_fitting.effort import effort_of
 from handlib.experiments.training_by_fitting.prior import frozen_prior
 from handlib.experiments.training_by_fitting.recipes import SYNTHETIC_NOISE, TrackingRecipe
-from handlib.experiments.training_by_fitting.scoring import predict_views, score_views
+from handlib.experiments.training_by_fitting.scoring import joint_maps, predict_views, score_views
 from handlib.experiments.training_by_fitting.training import load_network
 from handlib.fitting.depth_tracking import TrackingSettings, track_frames
 from handlib.losses.depth_fitting import multi_view_average_m
@@ -91,18 +91,21 @@ def first_views(views: StoredViews, count: int, seen: int) -> StoredViews:
 
 
 def start_centres_m(context: RunContext, views: StoredViews) -> Float[Tensor, "frames 41 3"]:
-    """Where the tracking of each frame begins, in the world: the median of what the views say.
+    """Where the tracking of each frame begins, in the world: the median of what the views say, or the labels.
 
     Raises:
         BadInputError: a start of unknown name.
     """
     recipe: TrackingRecipe = context.recipe
+    if recipe.start == "truth":
+        joints = true_joints_m(effort_of(context.profile, recipe.effort), "test")[: len(views)]
+        return joint_maps().to_spheres(torch.from_numpy(joints).float())
     if recipe.start == "network":
         said = predict_views(load_network(context, replace(SYNTHETIC_NOISE, effort=recipe.effort)), views)
     elif recipe.start == "mean":
         said = mean_hand_m().expand(*views.usable.shape, -1, -1)
     else:
-        raise BadInputError(f"start {recipe.start!r}: expected 'network' or 'mean'")
+        raise BadInputError(f"start {recipe.start!r}: expected 'network', 'mean' or 'truth'")
     crops: ViewCrops = views.crops(slice(None))
     middle = multi_view_average_m(crops.frames.to_world(said), crops.usable)
     # A frame that no view has seen starts in the middle of the first cube.

@@ -99,7 +99,8 @@ class TrackingRecipe(DepthRecipe):
     """Conventional tracking: the spheres of each test frame are optimised under the energy that networks train on.
 
     Attributes:
-        start: "network" (what the synthetic network says of the frame) or "mean" (one hand for all frames).
+        start: "network" (what the synthetic network says of the frame), "mean" (one hand for all frames) or "truth"
+            (the labels: no method, but a look at how far from them the energy's own minimum lies).
         views: how many of the frame's views are seen, the first ones.
     """
 

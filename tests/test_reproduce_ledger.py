@@ -12,7 +12,7 @@ from handlib.reproduce import ledger_page
 from handlib.reproduce.claims import Claim, Comparison
 from handlib.reproduce.closure import code_digest
 from handlib.reproduce.equations import Equation, RegisteredEquation
-from handlib.reproduce.ledger import Source, convert_unit, judge_claims, load_comparable, make_ledger
+from handlib.reproduce.ledger import Source, convert_unit, judge_claims, load_comparable, make_ledger, side_by_side
 from handlib.reproduce.ledger_text import (
     escape_markdown,
     format_duration,
@@ -21,9 +21,10 @@ from handlib.reproduce.ledger_text import (
     ledger_text,
     run_lines,
     table_cells,
+    verdict_text,
 )
-from handlib.reproduce.published import Column, PublishedTable, Row
-from handlib.reproduce.results import Metric, write_result
+from handlib.reproduce.published import Column, PublishedTable, Row, load_published
+from handlib.reproduce.results import Metric, Result, write_result
 
 LAPTOP = Source("open benchmark", "laptop")
 
@@ -183,7 +184,7 @@ def test_claims_are_judged_on_measured_numbers(own, other, verdict):
         make_result("s2hand-loc", metrics={"mpjpe": Metric(other, "mm", "procrustes")}),
     ]
     judged = judge_claims(results, [claim()])[0]
-    assert (judged.verdict, judged.source) == (verdict, LAPTOP)
+    assert (judged.verdict, judged.sources) == (verdict, (LAPTOP,))
 
 
 def test_claims_compare_within_one_data_set_and_profile_only():
@@ -193,6 +194,58 @@ def test_claims_compare_within_one_data_set_and_profile_only():
         make_result("s2hand-loc", profile="full", dataset="FreiHAND"),
     ]
     assert judge_claims(results, [claim()])[0].verdict == "not run"
+
+
+ON_THREE_SETS = {"auc_ed": "open, films", "auc_do": "open, covered films", "auc_stb": "open, stills"}
+
+
+def rows_on(sets: dict[str, str], own: dict[str, float], other: dict[str, float], suffix: str = "") -> list[Result]:
+    """Two rows of SeqHAND's Table 3, each column measured on a data set of its own."""
+    recipes = {"seqhand-convlstm-video-real-detached": own, "seqhand-convlstm-video-real-attached": other}
+    return [
+        make_result(
+            f"{recipe}{suffix}",
+            profile="full",
+            chapter="seqhand",
+            metrics={name: Metric(value, "1", "root", sets[name]) for name, value in values.items()},
+        )
+        for recipe, values in recipes.items()
+    ]
+
+
+def on_three_columns() -> Claim:
+    comparisons = tuple(
+        Comparison("seqhand/table-3", "convlstm-seq-real-detached", ("convlstm-seq-real",), column, "higher")
+        for column in ON_THREE_SETS
+    )
+    return Claim("c", "seqhand", "5.1", "Detaching helps.", "better than", comparisons, ())
+
+
+@pytest.mark.parametrize(("covered", "verdict"), [(0.5, "holds"), (0.3, "does not hold")])
+def test_a_claim_on_columns_of_three_data_sets_is_judged_on_three_of_ours(covered, verdict):
+    own = {"auc_ed": 0.5, "auc_do": covered, "auc_stb": 0.5}
+    judged = judge_claims(rows_on(ON_THREE_SETS, own, dict.fromkeys(own, 0.4)), [on_three_columns()])[0]
+    assert judged.verdict == verdict and {s.dataset for s in judged.sources} == set(ON_THREE_SETS.values())
+    assert verdict_text(judged) == f"{verdict} here (open: covered films; films; stills, full)"
+
+
+def test_a_claim_is_not_judged_on_the_papers_sets_and_ours_together_nor_on_what_knew_less():
+    columns = dict.fromkeys(ON_THREE_SETS, 0.5)
+    mixed = rows_on({**ON_THREE_SETS, "auc_stb": "STB"}, columns, dict.fromkeys(columns, 0.4))
+    assert judge_claims(mixed, [on_three_columns()])[0].verdict == "not run"
+    some = {"auc_ed": 0.5, "auc_do": 0.5}
+    known = rows_on(ON_THREE_SETS, some, dict.fromkeys(some, 0.4))
+    less = rows_on(ON_THREE_SETS, {"auc_stb": 0.5}, {"auc_stb": 0.4}, suffix="@detected")
+    assert judge_claims(known + less, [on_three_columns()])[0].verdict == "not run"
+
+
+def test_sources_stand_side_by_side_where_no_column_has_two_of_them():
+    columns = dict.fromkeys(ON_THREE_SETS, 0.5)
+    entries = make_ledger(rows_on(ON_THREE_SETS, columns, columns), [load_published()["seqhand/table-3"]])
+    assert side_by_side(entries) == [entries[0].sources]
+    again = rows_on({"auc_ed": "other, films"}, {"auc_ed": 0.1}, {"auc_ed": 0.1})
+    both = make_ledger(rows_on(ON_THREE_SETS, columns, columns) + again, [load_published()["seqhand/table-3"]])
+    assert [[source.dataset for source in group] for group in side_by_side(both)][1:] == [["other, films"]]
 
 
 def test_published_numbers_are_never_taken_for_measured():

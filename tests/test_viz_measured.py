@@ -51,7 +51,7 @@ def test_rows_can_be_chosen(store):
 
 def test_a_claim_is_judged_on_the_means_and_on_each_seed(store):
     entry = viz.measured_table("s2hand/table-4")
-    verdict = judge_by_seed(CLAIM, {"s2hand/table-4": entry}, entry.sources[0])
+    verdict = judge_by_seed(CLAIM, {"s2hand/table-4": entry}, entry.sources)
     assert (verdict.on_means, verdict.seeds_for, verdict.seeds) == (True, 2, 3)
     assert verdict.words == "holds (2 of 3 seeds)"
 
@@ -60,7 +60,7 @@ def test_a_shared_row_of_one_seed_stands_in_every_comparison(store):
     for seed in (1, 2):
         (store / "s2hand" / "s2hand-loc" / f"full-seed{seed}.json").unlink()
     entry = viz.measured_table("s2hand/table-4")
-    verdict = judge_by_seed(CLAIM, {"s2hand/table-4": entry}, entry.sources[0])
+    verdict = judge_by_seed(CLAIM, {"s2hand/table-4": entry}, entry.sources)
     assert (verdict.on_means, verdict.seeds_for, verdict.seeds) == (True, 3, 3)
 
 
@@ -72,6 +72,27 @@ def test_a_claim_without_numbers_is_not_run(store, capsys):
     empty = viz.measured_table("s2hand/table-4", profile="laptop")
     viz.show_claims(["s2hand-2d-branch"], {"s2hand/table-4": empty})
     assert "not run" in capsys.readouterr().out
+
+
+def test_columns_on_a_data_set_each_share_a_line_and_a_verdict(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HANDLIB_RESULTS", str(tmp_path))
+    places = {"ed": "open, films", "do": "open, covered", "stb": "open, stills"}
+    for recipe, value in {"seqhand-encoder-stills-real": 50.0, "seqhand-convlstm-video-real-detached": 60.0}.items():
+        metrics = {f"error_{key}": Metric(value, "mm", "root", on) for key, on in places.items()}
+        metrics |= {f"auc_{key}": Metric(value, "1", "root", on) for key, on in places.items()}
+        write_result(tmp_path, make_result(recipe, profile="full", chapter="seqhand", metrics=metrics))
+    table = viz.measured_table("seqhand/table-3", columns=["error_ed", "error_do", "error_stb"])
+    viz.show_measured(table)
+    shown = capsys.readouterr().out
+    assert "Dexter+Object; here: covered" in shown and "Here: open." in shown and shown.count("here, 1 seed") == 4
+    claims = ["seqhand-stills-win-on-stb", "seqhand-detaching-preserves-motion", "seqhand-beats-others-in-error"]
+    ledger = {f"seqhand/{key}": viz.measured_table(f"seqhand/{key}") for key in ("table-3", "table-4")}
+    viz.show_claims(claims, ledger)
+    shown = capsys.readouterr().out
+    assert "here: open: covered; films; stills" in shown
+    assert "does not hold (0 of 1 seed), on stills" in shown
+    assert "not run: Encoder + ConvLSTM + Train(SeqHAND) + Train(FH + STB)" in shown
+    assert "not run: other people" in shown
 
 
 def test_runs_say_how_they_came_about(store, capsys):

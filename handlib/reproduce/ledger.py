@@ -5,7 +5,7 @@ store: they prove that the code runs, and their numbers mean nothing.
 """
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,10 @@ from handlib.reproduce.results import Metric, Result, load_results
 # Units in the same group convert into one another by the ratio of their sizes.
 _UNITS = ({"m": 1.0, "cm": 1e-2, "mm": 1e-3}, {"1": 1.0, "%": 1e-2})
 
-VARIANTS = {"source": "with the labels of the source domain"}
+VARIANTS = {
+    "source": "with the labels of the source domain",
+    "detected": "with a detector's 2D keypoints for labels",
+}
 """Suffixes of recipes (``s2hand-full@source``) that say what else was known, not what was measured on."""
 
 
@@ -77,11 +80,11 @@ class LedgerTable:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a claim is borne out here: "holds", "does not hold" or "not run", and on what."""
+    """Whether a claim is borne out here: "holds", "does not hold" or "not run", and on what (nothing if not run)."""
 
     claim: Claim
     verdict: str
-    source: Source | None = None
+    sources: tuple[Source, ...] = ()
 
 
 def load_comparable(root: Path | None = None) -> list[Result]:
@@ -117,7 +120,7 @@ def make_ledger(results: Sequence[Result], tables: Iterable[PublishedTable] | No
 
 
 def judge_claims(results: Sequence[Result], claims: Iterable[Claim] | None = None) -> list[Verdict]:
-    """Hold each claim against measured numbers: of one source, the fullest profile in which all were run.
+    """Hold each claim against measured numbers: the fullest profile in which all were run, each column on one source.
 
     Args:
         results: from the store; smoke runs among them are ignored.
@@ -128,6 +131,63 @@ def judge_claims(results: Sequence[Result], claims: Iterable[Claim] | None = Non
     """
     ledger = {entry.table.key: entry for entry in make_ledger(results)}
     return [_judge(claim, ledger) for claim in (load_claims() if claims is None else claims)]
+
+
+def side_by_side(entries: Iterable[LedgerTable]) -> list[tuple[Source, ...]]:
+    """Sources in groups that speak as one: where a paper's columns are on several data sets, so may ours be.
+
+    A claim on three columns that stand on EgoDexter, Dexter+Object and STB is judged on three sets of ours as well. In
+    a group no column has two sources, so that rows are never compared across data sets; all have one profile and one
+    variant, and stand either on the papers' own sets or on others.
+
+    Args:
+        entries: the tables; sources that share none of them are not grouped.
+    """
+    entries = list(entries)
+    own = {dataset for entry in entries for dataset in entry.table.datasets}
+    columns: dict[Source, set[tuple[str, str]]] = {}
+    for entry in entries:
+        for source in entry.sources:
+            found = {(entry.table.key, column) for _, column, other in entry.cells if other == source}
+            columns.setdefault(source, set()).update(found)
+
+    def fits(source: Source, group: list[Source]) -> bool:
+        same = [s.profile == source.profile and _kind(s, own) == _kind(source, own) for s in group]
+        taken = set().union(*(columns[other] for other in group))
+        tables = {table for table, _ in taken} & {table for table, _ in columns[source]}
+        return all(same) and bool(tables) and not taken & columns[source]
+
+    groups: list[list[Source]] = []
+    for source in columns:
+        group = next((group for group in groups if fits(source, group)), None)
+        if group is None:
+            groups.append([source])
+        else:
+            group.append(source)
+    return [tuple(group) for group in groups]
+
+
+def cell_of(
+    ledger: Mapping[str, LedgerTable], sources: Iterable[Source], table: str, row: str, metric: str
+) -> Measured | None:
+    """The cell that one of several sources of :func:`side_by_side` fills; None where none does."""
+    found = (ledger[table].cells.get((row, metric, source)) for source in sources)
+    return next((cell for cell in found if cell is not None), None)
+
+
+def asked(claim: Claim, ledger: Mapping[str, LedgerTable], sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Those of several sources that have a number for a claim."""
+    wanted = {(c.table, row, c.metric) for c in claim.comparisons for row in (c.row, *c.against)}
+    return tuple(s for s in sources if any((row, metric, s) in ledger[table].cells for table, row, metric in wanted))
+
+
+def data_in_words(sources: Sequence[Source]) -> str:
+    """The data of several sources, what they share said once: "open target domain: test films; test stills"."""
+    names = [source.dataset for source in sources]
+    shared, _, _ = names[0].partition(", ")
+    if len(names) == 1 or not all(name.startswith(f"{shared}, ") for name in names):
+        return "; ".join(names)
+    return f"{shared}: {'; '.join(name.removeprefix(f'{shared}, ') for name in names)}"
 
 
 def metric_for(result: Result, table: PublishedTable, row: Row, column: Column) -> Metric | None:
@@ -227,15 +287,20 @@ def _belongs_elsewhere(dataset: str, table: PublishedTable, row: Row, column: Co
     return dataset in table.datasets and own is not None and dataset != own
 
 
-def _judge(claim: Claim, ledger: dict[str, LedgerTable]) -> Verdict:
-    sources = dict.fromkeys(source for item in claim.comparisons for source in ledger[item.table].sources)
-    for source in sources:
+def _kind(source: Source, own: set[str]) -> tuple[bool, str]:
+    """Whether a source is one of the papers' own sets, and which variant of ours."""
+    return source.dataset in own, next((words for words in VARIANTS.values() if source.dataset.endswith(words)), "")
 
-        def look_up(table: str, row: str, metric: str, source: Source = source) -> float | None:
-            cell = ledger[table].cells.get((row, metric, source))
+
+def _judge(claim: Claim, ledger: dict[str, LedgerTable]) -> Verdict:
+    tables = dict.fromkeys(comparison.table for comparison in claim.comparisons)
+    for sources in side_by_side([ledger[table] for table in tables]):
+
+        def look_up(table: str, row: str, metric: str, sources: tuple[Source, ...] = sources) -> float | None:
+            cell = cell_of(ledger, sources, table, row, metric)
             return None if cell is None else cell.mean
 
         holds = judge(claim, look_up)
         if holds is not None:
-            return Verdict(claim, "holds" if holds else "does not hold", source)
+            return Verdict(claim, "holds" if holds else "does not hold", asked(claim, ledger, sources))
     return Verdict(claim, "not run")

@@ -62,7 +62,7 @@ def write_ledger_page(path: Path, results: Path | None = None) -> None:
     run = len({result.recipe for result in stored})
     wanted = len({row.recipe for entry in entries for row in entry.table.rows if row.recipe})
     holding = sum(item.verdict == "holds" for item in verdicts)
-    judged = sum(item.source is not None for item in verdicts)
+    judged = sum(bool(item.sources) for item in verdicts)
     parts = [
         _LEDGER_OPENING,
         f"So far {run} of {wanted} experiments have a stored run; of {len(verdicts)} claims {judged} could be judged, "

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from handlib.reproduce.ledger import LedgerTable, Measured, Verdict
+from handlib.reproduce.ledger import LedgerTable, Measured, Verdict, data_in_words
 from handlib.reproduce.published import Column, Row
 from handlib.reproduce.results import Result
 
@@ -81,9 +81,9 @@ def format_duration(seconds: float | int) -> str:
 
 def verdict_text(verdict: Verdict) -> str:
     """A verdict with what it rests on: "holds here (open benchmark, laptop)"."""
-    if verdict.source is None:
+    if not verdict.sources:
         return verdict.verdict
-    return f"{verdict.verdict} here ({verdict.source.dataset}, {verdict.source.profile})"
+    return f"{verdict.verdict} here ({data_in_words(verdict.sources)}, {verdict.sources[0].profile})"
 
 
 def ledger_text(entries: Sequence[LedgerTable], verdicts: Sequence[Verdict]) -> str:

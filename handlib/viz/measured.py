@@ -7,8 +7,18 @@ run yet says so.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from handlib.reproduce.claims import load_claims
-from handlib.reproduce.ledger import LedgerTable, Measured, load_comparable, make_ledger
+from handlib.reproduce.claims import Claim, load_claims
+from handlib.reproduce.ledger import (
+    LedgerTable,
+    Measured,
+    Source,
+    asked,
+    cell_of,
+    data_in_words,
+    load_comparable,
+    make_ledger,
+    side_by_side,
+)
 from handlib.reproduce.ledger_text import format_duration
 from handlib.reproduce.published import PublishedTable, Row, load_published
 from handlib.reproduce.seed_verdicts import judge_by_seed
@@ -57,30 +67,37 @@ def show_measured(entry: LedgerTable, *, caption: str | None = None, digits: int
         digits: of measured numbers; by default those that the paper prints.
     """
     table = entry.table
+    groups = side_by_side([entry])
     # What all sources share is said once, under the caption, so that the column of sources stays narrow.
     shared = entry.sources[0].dataset if entry.sources else ""
     if not all(source.dataset.startswith(shared) for source in entry.sources):
         shared = ""
+    heads = ["", "measured on", *_heads(table)]
+    if len(groups) == 1 and len(groups[0]) > 1:
+        shared = data_in_words(groups[0]).partition(":")[0]
+        heads[2:] = [
+            f"{head}; here: {_stand_in(entry, column.key)}"
+            for head, column in zip(_heads(table), table.columns, strict=True)
+        ]
     lines: list[list[str | None]] = []
     for row in table.rows:
         if any(value is not None for value in row.values):
             lines.append([row.label, f"paper: {row.dataset or ', '.join(table.datasets)}", *row.values])
         if row.recipe is None:
             continue
-        sources = [s for s in entry.sources if any((row.key, column.key, s) in entry.cells for column in table.columns)]
-        for source in sources:
-            cells = [entry.cells.get((row.key, column.key, source)) for column in table.columns]
+        found = {
+            group: [cell_of({table.key: entry}, group, table.key, row.key, column.key) for column in table.columns]
+            for group in groups
+        }
+        for group, cells in found.items():
+            if not any(cells):
+                continue
             count = max(len(cell.values) for cell in cells if cell is not None)
-            words = [
-                "here",
-                source.dataset.removeprefix(shared).strip(", "),
-                f"{count} seed{'' if count == 1 else 's'}",
-            ]
-            where = ", ".join(filter(None, words))
+            own = "" if len(groups) == 1 and len(group) > 1 else data_in_words(group).removeprefix(shared).strip(", ")
+            where = ", ".join(filter(None, ["here", own, f"{count} seed{'' if count == 1 else 's'}"]))
             lines.append([row.label, where, *(_text(table, i, cell, digits) for i, cell in enumerate(cells))])
-        if not sources:
+        if not any(any(cells) for cells in found.values()):
             lines.append([row.label, "here, not run", *[None] * len(table.columns)])
-    heads = ["", "measured on", *_heads(table)]
     title = caption or f"{table.name}. {table.caption}"
     show_table(
         dict(zip(heads, map(list, zip(*lines, strict=True)), strict=True)),
@@ -116,7 +133,11 @@ def show_runs(*entries: LedgerTable, caption: str = "How the numbers came about"
 
 
 def show_claims(ids: Sequence[str], ledger: Mapping[str, LedgerTable], *, caption: str | None = None) -> None:
-    """Show claims of a paper with a verdict for every column of measured numbers, by means and by seeds.
+    """Show claims of a paper with a verdict for everything that was measured, by means and by seeds.
+
+    A claim on several columns is judged on all of them, where each may stand on a data set of its own
+    (:func:`~handlib.reproduce.ledger.side_by_side`); a verdict on some of a head's sets names them. A dash: the claim
+    is not about what was measured there.
 
     Args:
         ids: of the claims, as in ``claims.yml``.
@@ -125,20 +146,42 @@ def show_claims(ids: Sequence[str], ledger: Mapping[str, LedgerTable], *, captio
     """
     known = {claim.id: claim for claim in load_claims()}
     claims = [known[name] for name in ids]
-    tables = {c.table for claim in claims for c in claim.comparisons}
-    sources = list(dict.fromkeys(source for key in tables for source in ledger[key].sources))
-    verdicts = {source.dataset: [judge_by_seed(claim, ledger, source).words for claim in claims] for source in sources}
+    tables = dict.fromkeys(c.table for claim in claims for c in claim.comparisons)
+    groups = side_by_side(ledger[key] for key in tables)
+    verdicts = {
+        f"here: {data_in_words(group)}": [_verdict(claim, ledger, group) for claim in claims] for group in groups
+    }
     show_table(
         {
             "the paper claims": [claim.says for claim in claims],
             "where": [claim.where for claim in claims],
-            **({f"here: {dataset}": words for dataset, words in verdicts.items()} or {"here": ["not run"] * len(ids)}),
+            **(verdicts or {"here": ["not run"] * len(ids)}),
         },
         caption=caption or "What became of the paper's claims",
     )
 
 
 _RUN_HEADS = ("recipe", "profile", "seeds", "samples seen", "a run took", "device", "code")
+
+
+def _verdict(claim: Claim, ledger: Mapping[str, LedgerTable], group: Sequence[Source]) -> str | None:
+    """A claim's verdict in words; None where none of a group's sources stands in any of the claim's tables."""
+    if not any(source in ledger[comparison.table].sources for comparison in claim.comparisons for source in group):
+        return None
+    verdict, used = judge_by_seed(claim, ledger, group), asked(claim, ledger, group)
+    if verdict.on_means is None or len(used) == len(group):
+        return verdict.words
+    return f"{verdict.words}, on {'; '.join(_place(source.dataset) for source in used)}"
+
+
+def _stand_in(entry: LedgerTable, column: str) -> str:
+    """The data set of a column of which all numbers stand on one, without the words before its first comma."""
+    names = {_place(source.dataset) for _, other, source in entry.cells if other == column}
+    return "; ".join(sorted(names)) or "not run"
+
+
+def _place(dataset: str) -> str:
+    return dataset.partition(", ")[2] or dataset
 
 
 def _heads(table: PublishedTable) -> list[str]:

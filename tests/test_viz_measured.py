@@ -80,11 +80,13 @@ def test_columns_on_a_data_set_each_share_a_line_and_a_verdict(tmp_path, monkeyp
     for recipe, value in {"seqhand-encoder-stills-real": 50.0, "seqhand-convlstm-video-real-detached": 60.0}.items():
         metrics = {f"error_{key}": Metric(value, "mm", "root", on) for key, on in places.items()}
         metrics |= {f"auc_{key}": Metric(value, "1", "root", on) for key, on in places.items()}
-        write_result(tmp_path, make_result(recipe, profile="full", chapter="seqhand", metrics=metrics))
+        for name in (recipe, f"{recipe}@detected"):
+            write_result(tmp_path, make_result(name, profile="full", chapter="seqhand", metrics=metrics))
     table = viz.measured_table("seqhand/table-3", columns=["error_ed", "error_do", "error_stb"])
     viz.show_measured(table)
     shown = capsys.readouterr().out
     assert "Dexter+Object; here: covered" in shown and "Here: open." in shown and shown.count("here, 1 seed") == 4
+    assert "here, with a detector" in shown and "open, films" not in shown
     claims = ["seqhand-stills-win-on-stb", "seqhand-detaching-preserves-motion", "seqhand-beats-others-in-error"]
     ledger = {f"seqhand/{key}": viz.measured_table(f"seqhand/{key}") for key in ("table-3", "table-4")}
     viz.show_claims(claims, ledger)

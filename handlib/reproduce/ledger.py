@@ -181,13 +181,20 @@ def asked(claim: Claim, ledger: Mapping[str, LedgerTable], sources: Sequence[Sou
     return tuple(s for s in sources if any((row, metric, s) in ledger[table].cells for table, row, metric in wanted))
 
 
+def split_variant(dataset: str) -> tuple[str, str]:
+    """A source's data, and what else was known in the words of :data:`VARIANTS` ("" where nothing was)."""
+    words = next((words for words in VARIANTS.values() if dataset.endswith(f", {words}")), "")
+    return dataset.removesuffix(f", {words}") if words else dataset, words
+
+
 def data_in_words(sources: Sequence[Source]) -> str:
-    """The data of several sources, what they share said once: "open target domain: test films; test stills"."""
-    names = [source.dataset for source in sources]
+    """The data of sources of one variant, what they share said once: "open target domain: test films; test stills"."""
+    names, variants = zip(*(split_variant(source.dataset) for source in sources), strict=True)
     shared, _, _ = names[0].partition(", ")
-    if len(names) == 1 or not all(name.startswith(f"{shared}, ") for name in names):
-        return "; ".join(names)
-    return f"{shared}: {'; '.join(name.removeprefix(f'{shared}, ') for name in names)}"
+    words = "; ".join(names)
+    if len(names) > 1 and all(name.startswith(f"{shared}, ") for name in names):
+        words = f"{shared}: {'; '.join(name.removeprefix(f'{shared}, ') for name in names)}"
+    return f"{words}, {variants[0]}" if variants[0] else words
 
 
 def metric_for(result: Result, table: PublishedTable, row: Row, column: Column) -> Metric | None:
@@ -289,7 +296,7 @@ def _belongs_elsewhere(dataset: str, table: PublishedTable, row: Row, column: Co
 
 def _kind(source: Source, own: set[str]) -> tuple[bool, str]:
     """Whether a source is one of the papers' own sets, and which variant of ours."""
-    return source.dataset in own, next((words for words in VARIANTS.values() if source.dataset.endswith(words)), "")
+    return source.dataset in own, split_variant(source.dataset)[1]
 
 
 def _judge(claim: Claim, ledger: dict[str, LedgerTable]) -> Verdict:

@@ -18,6 +18,7 @@ from handlib.reproduce.ledger import (
     load_comparable,
     make_ledger,
     side_by_side,
+    split_variant,
 )
 from handlib.reproduce.ledger_text import format_duration
 from handlib.reproduce.published import PublishedTable, Row, load_published
@@ -73,12 +74,12 @@ def show_measured(entry: LedgerTable, *, caption: str | None = None, digits: int
     if not all(source.dataset.startswith(shared) for source in entry.sources):
         shared = ""
     heads = ["", "measured on", *_heads(table)]
-    if len(groups) == 1 and len(groups[0]) > 1:
+    # Where each column has a data set of its own, the heads name ours, and the lines only say what differs.
+    apart = any(len(group) > 1 for group in groups)
+    if apart:
         shared = data_in_words(groups[0]).partition(":")[0]
-        heads[2:] = [
-            f"{head}; here: {_stand_in(entry, column.key)}"
-            for head, column in zip(_heads(table), table.columns, strict=True)
-        ]
+        pairs = zip(_heads(table), table.columns, strict=True)
+        heads[2:] = [f"{head}; here: {_stand_in(entry, column.key)}" for head, column in pairs]
     lines: list[list[str | None]] = []
     for row in table.rows:
         if any(value is not None for value in row.values):
@@ -93,8 +94,9 @@ def show_measured(entry: LedgerTable, *, caption: str | None = None, digits: int
             if not any(cells):
                 continue
             count = max(len(cell.values) for cell in cells if cell is not None)
-            own = "" if len(groups) == 1 and len(group) > 1 else data_in_words(group).removeprefix(shared).strip(", ")
-            where = ", ".join(filter(None, ["here", own, f"{count} seed{'' if count == 1 else 's'}"]))
+            words = data_in_words(group)
+            own = split_variant(words)[1] if apart and words.startswith(shared) else words.removeprefix(shared)
+            where = ", ".join(filter(None, ["here", own.strip(", "), f"{count} seed{'' if count == 1 else 's'}"]))
             lines.append([row.label, where, *(_text(table, i, cell, digits) for i, cell in enumerate(cells))])
         if not any(any(cells) for cells in found.values()):
             lines.append([row.label, "here, not run", *[None] * len(table.columns)])
@@ -175,13 +177,15 @@ def _verdict(claim: Claim, ledger: Mapping[str, LedgerTable], group: Sequence[So
 
 
 def _stand_in(entry: LedgerTable, column: str) -> str:
-    """The data set of a column of which all numbers stand on one, without the words before its first comma."""
-    names = {_place(source.dataset) for _, other, source in entry.cells if other == column}
+    """Our data set of a column, without the words before its first comma."""
+    found = (source.dataset for _, other, source in entry.cells if other == column)
+    names = {_place(dataset) for dataset in found if dataset not in entry.table.datasets}
     return "; ".join(sorted(names)) or "not run"
 
 
 def _place(dataset: str) -> str:
-    return dataset.partition(", ")[2] or dataset
+    name = split_variant(dataset)[0]
+    return name.partition(", ")[2] or name
 
 
 def _heads(table: PublishedTable) -> list[str]:

@@ -8,6 +8,7 @@ from handlib.errors import MissingFileError
 from handlib.experiments.s2hand_v import S2HAND
 from handlib.experiments.s2hand_v.looks import draw_over, left_network, look
 from handlib.experiments.s2hand_v.looks_joint import (
+    go_downhill,
     middle_frames,
     noisy_joint,
     real_bone_directions,
@@ -21,7 +22,7 @@ from handlib.pretrained import released_network
 from handlib.viz.orientations import bent_and_spread
 
 
-def test_a_middle_frame_on_the_arc_is_on_it_and_as_far_from_halfway_as_it_went():
+def test_a_middle_frame_on_the_arc_is_on_it_and_as_far_along_as_it_went():
     ends = rotvec_to_quaternion(torch.tensor([[0.1, 0.3, 0.2], [0.4, -0.9, 1.0]]).double())
     whole = rotation_angle(ends[0], ends[1]) / 2
     for share in (0.1, 0.5, 0.8):
@@ -29,16 +30,17 @@ def test_a_middle_frame_on_the_arc_is_on_it_and_as_far_from_halfway_as_it_went()
         # The other name of the middle frame changes nothing.
         found = middle_frames(torch.stack([ends[0], -middle, ends[1]])[:, None], 1)
         assert torch.allclose(found.whole, whole[None, None])
-        assert torch.allclose(found.from_halfway, abs(share - 0.5) * whole[None, None], atol=1e-7)
-        assert found.from_arc.max() < 1e-6
+        assert torch.allclose(found.along_arc, abs(share - 0.5) * whole[None, None], atol=1e-7)
+        assert found.off_arc.max() < 1e-6
 
 
 def test_a_middle_frame_off_the_arc_or_beyond_its_end():
     bend, spread = torch.tensor([0.0, 0.5, 1.0]).double(), torch.zeros(3).double()
     beside = middle_frames(bent_and_spread(bend, spread + torch.tensor([0.0, 0.3, 0.0]).double())[:, None], 1)
-    assert 0.1 < float(beside.from_arc) <= float(beside.from_halfway) + 1e-9
+    # Halfway, and beside the arc: the speed is right and the axis is not.
+    assert float(beside.off_arc) > 0.1 > 10 * float(beside.along_arc)
     beyond = middle_frames(bent_and_spread(torch.tensor([0.0, 1.4, 1.0]).double(), spread)[:, None], 1)
-    assert float(beyond.from_arc) == pytest.approx(0.2) and float(beyond.from_halfway) == pytest.approx(0.45)
+    assert float(beyond.off_arc) == pytest.approx(0.2) and float(beyond.along_arc) == pytest.approx(0.25)
     # At an interval of 2, of five frames, there is one start.
     assert middle_frames(torch.randn(5, 3, 4).double(), 2).whole.shape == (1, 3)
 
@@ -54,6 +56,19 @@ def test_frames_that_are_seen_badly_become_smoother_and_truer_and_too_much_stops
     assert rotation_angle(stopped[0], stopped[-1]) < 0.7 * rotation_angle(joint.true[0], joint.true[-1])
     assert triples(joint.true).shape == (38, 3, 1, 4)
     assert trembling_rad(joint.true[:1].expand(5, 4)) == 0
+
+
+def test_downhill_the_quaternion_loss_finds_an_arc_and_the_temporal_loss_stops_the_joint():
+    frames = bent_and_spread(torch.tensor([0.1, 0.7, 1.6]), torch.tensor([-0.3, 0.8, 0.3]))
+    ends = rotation_angle(frames[0], frames[-1])
+    on_arc = go_downhill(frames, quaternion_loss)
+    assert quaternion_loss(on_arc[None, :, None]) < 0.05 * quaternion_loss(frames[None, :, None])
+    assert rotation_angle(on_arc[0], on_arc[-1]) > ends
+    stopped = go_downhill(frames, temporal_loss)
+    assert rotation_angle(stopped[0], stopped[-1]) < 0.1 * ends
+    # Frames that agree stay where they are.
+    same = frames[:1].expand(3, 4)
+    assert torch.equal(go_downhill(same, quaternion_loss), same)
 
 
 def test_bones_of_real_films_are_unit_directions(tmp_path, monkeypatch):

@@ -1,19 +1,23 @@
 """Trained networks of this chapter and what they say of a film, for the page; nothing that trains imports this."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 
 from handlib.errors import MissingFileError
+from handlib.experiments.s2hand_v.detections import DETECTIONS
 from handlib.experiments.s2hand_v.effort import Effort, effort_of
 from handlib.experiments.s2hand_v.network import NETWORK, starting_network, with_encoder
-from handlib.experiments.s2hand_v.recipes import CHAPTER, VideoRecipe
+from handlib.experiments.s2hand_v.recipes import CHAPTER, DetectionsRecipe, VideoRecipe
+from handlib.experiments.s2hand_v.training import film_answers
 from handlib.models.images import normalise_images
 from handlib.models.placement import assumed_intrinsics
 from handlib.models.s2hand import HandPrediction, S2HandNetwork
 from handlib.reproduce.artifacts import find_artifact
+from handlib.reproduce.state import read_state
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,15 +29,66 @@ class LeftNetwork:
     effort: Effort
 
 
+@dataclass(frozen=True, eq=False)
+class LeftDetections:
+    """What a keypoint detector said of the test films' frames, the profile it was run in, and the films' sizes."""
+
+    keypoints_px: Float[np.ndarray, "frames 21 2"]
+    profile: str
+    effort: Effort
+
+
 def left_network(recipe: VideoRecipe, profile: str, seed: int = 0) -> LeftNetwork | None:
     """What a row's full run has left on this machine, else that of ``profile``; None where neither is here."""
+    left = _left(recipe.name, profile, seed, NETWORK)
+    if left is None:
+        return None
+    used, path = left
+    network = with_encoder(starting_network(recipe.camera, seed), path)
+    return LeftNetwork(network, used, effort_of(used, recipe.effort))
+
+
+def left_detections(profile: str) -> LeftDetections | None:
+    """What the detector's full run has left on this machine, else that of ``profile``; None where neither is here."""
+    recipe = DetectionsRecipe()
+    left = _left(recipe.name, profile, 0, DETECTIONS)
+    if left is None:
+        return None
+    used, path = left
+    found = read_state(path)["test"]["keypoints_px"]
+    return LeftDetections(np.asarray(found, np.float32), used, effort_of(used, recipe.effort))
+
+
+def shapes_in_films(recipe: VideoRecipe, profile: str, seed: int = 0) -> Float[np.ndarray, "films frames 10"] | None:
+    """The shape that a row's network says in every frame of every test film; None where it has left none.
+
+    Of the full run, else of ``profile``; from the kept encodings of the frames, which are made if they are not there.
+    """
+    left = _left(recipe.name, profile, seed, NETWORK)
+    if left is None:
+        return None
+    used, path = left
+    effort = effort_of(used, recipe.effort)
+    network = starting_network(recipe.camera, seed)
+    network.load_state_dict(read_state(path))
+    shape = film_answers(network.eval(), effort, "test").shape
+    return shape.reshape(effort.test_films, effort.film_frames, -1)
+
+
+def within_and_between(shapes: Float[np.ndarray, "films frames coefficients"]) -> tuple[float, float]:
+    """Deviation of shapes over the frames of a film, and of the films' mean shapes; both means over coefficients.
+
+    The first should be zero, as one film shows one hand, and the second should not, as films show different hands.
+    """
+    return float(shapes.std(1).mean()), float(shapes.mean(1).std(0).mean())
+
+
+def _left(name: str, profile: str, seed: int, artifact: str) -> tuple[str, Path] | None:
     for used in dict.fromkeys(("full", profile)):
         try:
-            path = find_artifact(CHAPTER, recipe.name, used, seed, NETWORK)
+            return used, find_artifact(CHAPTER, name, used, seed, artifact)
         except MissingFileError:
             continue
-        network = with_encoder(starting_network(recipe.camera, seed), path)
-        return LeftNetwork(network, used, effort_of(used, recipe.effort))
     return None
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from handlib.data.archives import read_arrays
 from handlib.data.photos import require_data
-from handlib.losses.motion_prior import included_angle, rotation_angle, same_side, slerp
+from handlib.losses.motion_prior import included_angle, rotation_angle, same_side
 from handlib.viz.orientations import bent_and_spread
 
 STB_POSES = "stb_joint_poses.npz"
@@ -22,13 +22,15 @@ _PARENTS = (5, 6, 7, 9, 10, 11, 13, 14, 15, 17, 18, 19)
 class MiddleFrames:
     """Three frames of a film, an interval apart: angles on the sphere, radians, of every joint and start.
 
-    ``whole`` from the first to the last; ``from_halfway`` of the middle frame from the middle of their arc, where Slerp
-    expects it; ``from_arc`` of the middle frame from the nearest point of the arc.
+    ``whole`` from the first to the last; ``off_arc`` of the middle frame from the nearest point of their arc, which the
+    prior of a fixed axis forbids; ``along_arc`` of that point from halfway, where Slerp, a prior on the speed as well,
+    expects it. The two are independent, so that either can be the larger: distances from halfway and from the arc
+    are not, as halfway is a point of the arc.
     """
 
     whole: Float[Tensor, "starts joints"]
-    from_halfway: Float[Tensor, "starts joints"]
-    from_arc: Float[Tensor, "starts joints"]
+    along_arc: Float[Tensor, "starts joints"]
+    off_arc: Float[Tensor, "starts joints"]
 
 
 def middle_frames(orientations: Float[Tensor, "frames joints 4"], interval: int) -> MiddleFrames:
@@ -39,15 +41,14 @@ def middle_frames(orientations: Float[Tensor, "frames joints 4"], interval: int)
     first, middle = orientations[: -2 * interval], orientations[interval:-interval]
     last = same_side(orientations[2 * interval :], first)
     whole = included_angle(first, last)
-    halfway = slerp(first, last, torch.full_like(whole, 0.5))
     # The part of the middle frame that lies in the plane of the arc, and how far along the arc it points.
     across = last - (first * last).sum(-1, keepdim=True) * first
     across = across / torch.linalg.vector_norm(across, dim=-1, keepdim=True).clamp(min=1e-12)
-    middle = same_side(middle, halfway)
+    middle = same_side(middle, first + last)
     along = torch.atan2((middle * across).sum(-1), (middle * first).sum(-1))
     place = torch.minimum(along.clamp(min=0), whole)[..., None]
     nearest = place.cos() * first + place.sin() * across
-    return MiddleFrames(whole, included_angle(middle, halfway), included_angle(middle, nearest))
+    return MiddleFrames(whole, (place[..., 0] - whole / 2).abs(), included_angle(middle, nearest))
 
 
 def real_bone_directions() -> list[Float[Tensor, "frames 12 4"]]:
@@ -114,6 +115,27 @@ def settle(
         optimiser.step()
         schedule.step()
     return bent_and_spread(angles[:, 1], angles[:, 0]).detach()
+
+
+def go_downhill(
+    frames: Float[Tensor, "frames 4"], loss: Callable[[Tensor], Tensor], steps: int = 20
+) -> Float[Tensor, "frames 4"]:
+    """A clip's frames after some steps down a loss on motion alone, each at most 0.1 long on the sphere.
+
+    What the buttons of :func:`handlib.viz.turning_joint` do: all frames may move, and a step is half of what would
+    bring the loss to nothing if it were a cone.
+    """
+    for _ in range(steps):
+        moving = frames.detach().requires_grad_()
+        value = loss(moving[None, :, None]).sum()
+        (slope,) = torch.autograd.grad(value, moving)
+        slope = slope - (slope * frames).sum(-1, keepdim=True) * frames
+        square = float(slope.square().sum())
+        if value.item() < 1e-5 or square < 1e-12:
+            break
+        pace = min(0.5 * value.item() / square, 0.1 / square**0.5)
+        frames = torch.nn.functional.normalize(frames - pace * slope, dim=-1)
+    return frames.detach()
 
 
 def trembling_rad(frames: Float[Tensor, "frames 4"]) -> float:

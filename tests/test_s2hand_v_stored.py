@@ -1,0 +1,75 @@
+"""What the page on S2HAND(V)'s tables reads from stored runs: rows with labels, changes between rows, units."""
+
+import numpy as np
+import pytest
+from reproduce_factory import make_result
+
+from handlib import viz
+from handlib.experiments.s2hand_v import CHAPTER
+from handlib.experiments.s2hand_v.looks import within_and_between
+from handlib.experiments.s2hand_v.stored import (
+    change_from,
+    labelled_values,
+    per_frame,
+    smooth_and_right,
+    stored_runs,
+)
+from handlib.reproduce.results import Metric, write_result
+
+# Recipe -> (acceleration, error) of each seed.
+RUNS = {
+    "s2hand-ho3d-full": [(10.0, 15.0), (12.0, 16.0)],
+    "s2hand-v-quaternion-ts": [(8.0, 14.9), (9.6, 15.9), (20.0, 30.0)],
+    "s2hand-v-temporal": [(8.0, 15.5)],
+    "s2hand-v-quaternion-x4": [(7.0, 17.0)],
+}
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """Stored full runs of four rows, of unlike numbers of seeds."""
+    monkeypatch.setenv("HANDLIB_RESULTS", str(tmp_path))
+    for recipe, seeds in RUNS.items():
+        for seed, (acceleration, error) in enumerate(seeds):
+            metrics = {
+                "test_acc": Metric(900 * acceleration, "mm/s^2", "root"),
+                "test_acc_per_frame": Metric(acceleration, "mm/frame^2", "root"),
+                "pa_mpjpe": Metric(error, "mm", "procrustes"),
+            }
+            write_result(tmp_path, make_result(recipe, chapter=CHAPTER, profile="full", seed=seed, metrics=metrics))
+    return stored_runs()
+
+
+def test_rows_that_were_run_have_their_labels_and_decimals(store):
+    lines = labelled_values(store, {"pa_mpjpe": 1, "test_shape_sd": 3})
+    assert [line[0] for line in lines] == ["S2HAND", "temporal loss", "S2HAND(V)"]
+    assert lines[0] == ["S2HAND", "15.5 ± 0.7", None] and lines[1][1] == "15.5"
+
+
+def test_smoothness_stands_beside_error_and_further_rows_may_come_along(store):
+    dots = smooth_and_right(store, further={"s2hand-v-quaternion-x4": "heavier", "s2hand-v-temporal-x4": "not run"})
+    assert set(dots) == {"S2HAND", "temporal loss", "S2HAND(V)", "heavier"}
+    assert dots["S2HAND"] == [(10.0, 15.0), (12.0, 16.0)] and dots["heavier"] == [(7.0, 17.0)]
+
+
+def test_rows_are_compared_on_the_seeds_that_both_have(store):
+    change = change_from(store, "s2hand-v-quaternion-ts")
+    assert change.seeds == 2 and change.smoother_percent == pytest.approx(20) and change.worse_mm == pytest.approx(-0.1)
+    assert change.keeps_promise
+    # As smooth, but less accurate.
+    other = change_from(store, "s2hand-v-temporal")
+    assert other.smoother_percent == pytest.approx(20) and not other.keeps_promise
+    assert change_from(store, "s2hand-v-smooth") is None
+
+
+def test_accelerations_are_shown_by_frame_beside_printed_ones_that_stay(store, capsys):
+    entry = per_frame(viz.measured_table("s2hand-v/table-5", rows=["s2hand"]))
+    viz.show_measured(entry)
+    shown = capsys.readouterr().out
+    assert "[mm/frame²]" in shown and "mm/s^2" not in shown and "3.68" in shown and "11.00 ± 1.41" in shown
+
+
+def test_shapes_that_are_constant_and_shapes_that_are_consistent_are_told_apart():
+    of_films = np.random.default_rng(0).normal(size=(6, 1, 10))
+    assert within_and_between(np.tile(of_films, (1, 9, 1))) == pytest.approx((0, of_films[:, 0].std(0).mean()))
+    assert within_and_between(np.zeros((6, 9, 10))) == (0, 0)

@@ -5,9 +5,10 @@ import pytest
 
 from handlib.experiments.s2hand import data as s2hand_data
 from handlib.experiments.tassn import data, looks, scoring
-from handlib.experiments.tassn.recipes import PRETRAIN
+from handlib.experiments.tassn.recipes import LABELS, PRETRAIN
 from handlib.experiments.tassn.scoring import read_test_films
 from handlib.experiments.tassn.source_films import stored_source_films
+from handlib.experiments.tassn.supervision import SUPERVISION
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def trained(tmp_path_factory):
         patch.setenv("HANDLIB_CACHE", str(folder / "cache"))
         for cache in caches:
             cache.cache_clear()
-        assert looks.profile_of(PRETRAIN, "smoke") == "smoke"
+        assert looks.profile_of(PRETRAIN, "smoke") == looks.profile_of(LABELS, "smoke", 0, SUPERVISION) == "smoke"
         yield looks.trained_network(PRETRAIN, "smoke")
     for cache in caches:
         cache.cache_clear()

@@ -17,7 +17,15 @@ from handlib.errors import MissingFileError
 from handlib.experiments.tassn.data import labels, pictures
 from handlib.experiments.tassn.effort import Effort, effort_of
 from handlib.experiments.tassn.flow import FLOW_NETWORK, train_flow
-from handlib.experiments.tassn.recipes import CHAPTER, FLOW, LABELS, PretrainRecipe, StillRecipe, TassnRecipe
+from handlib.experiments.tassn.recipes import (
+    CHAPTER,
+    FLOW,
+    LABELS,
+    FilmRecipe,
+    PretrainRecipe,
+    StillRecipe,
+    TassnRecipe,
+)
 from handlib.experiments.tassn.scoring import FilmAnswers, read_films, shrunk, test_rows
 from handlib.experiments.tassn.stored import stored_runs
 from handlib.experiments.tassn.supervision import SUPERVISION, Supervision
@@ -59,10 +67,10 @@ def runs_with(metric: str) -> dict[str, list[Result]]:
     return found
 
 
-def profile_of(recipe: Trained, profile: str, seed: int = 0) -> str:
-    """``"full"`` if the weights of the full run are on this machine, else ``profile``."""
+def profile_of(recipe: FilmRecipe, profile: str, seed: int = 0, name: str = NETWORK) -> str:
+    """``"full"`` if what the full run has left (``name``, its weights) is on this machine, else ``profile``."""
     try:
-        find_artifact(recipe.chapter, recipe.name, "full", seed, NETWORK)
+        find_artifact(recipe.chapter, recipe.name, "full", seed, name)
     except MissingFileError:
         return profile
     return "full"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from reproduce_factory import make_result
 
 from handlib.data.pose_database import PoseDatabase, sampled_poses
 from handlib.data.pose_flow import draw_flows
@@ -11,6 +12,7 @@ from handlib.errors import BadInputError
 from handlib.experiments.seqhand import looks_films, looks_flows, looks_memory
 from handlib.hand.hand_code import HandCode, see_hand
 from handlib.hand.model import HandModel
+from handlib.reproduce.results import Metric
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +147,30 @@ def test_a_film_of_the_truth_is_steady_and_drawn_where_it_is(database, hand):
 def test_rows_that_nobody_has_run_have_no_mean_and_no_curve():
     assert looks_films.mean_of([], "seqhand-mean-hand", "error_3d") is None
     assert looks_films.mean_curves([], {"row": "seqhand-mean-hand"}, "pck_3d") == {}
+
+
+def test_two_looks_at_a_training_are_compared_seed_by_seed():
+    def runs(recipe: str, errors: dict[int, float]) -> list:
+        return [make_result(recipe, seed=seed, metrics={"e": Metric(error, "mm")}) for seed, error in errors.items()]
+
+    stored = runs("whole", {0: 1.0, 1: 2.0, 2: 90.0}) + runs("emptied", {0: 4.0, 1: 3.0, 3: 0.0})
+    assert looks_films.common_seeds(stored, "whole", "emptied") == [0, 1]
+    assert looks_films.mean_difference(stored, "emptied", "whole", "e") == 2.0
+    assert looks_films.mean_difference(stored, "emptied", "nobody", "e") is None
+
+
+def test_a_walk_stays_while_a_step_is_shorter_than_the_way_to_a_neighbour(database):
+    step, neighbour = looks_flows.step_and_neighbour_mm(database, 20, 0)
+    apart = np.linalg.norm(database.joints_m.reshape(300, 1, -1) - database.joints_m.reshape(1, 300, -1), axis=-1)
+    assert 0 < step < 0.2 * 1000 * apart.max()
+    assert neighbour > 1000 * np.sort(apart, axis=1)[:, 1].min() and step < neighbour
+    assert looks_flows.stall_share(database, 20, 0) > 0.9
+
+
+def test_speeds_are_those_of_fingers_and_not_of_the_hand(database):
+    joints = torch.from_numpy(database.joints_m[:1]).repeat(3, 1, 1)
+    joints[:, 8, 0] += torch.tensor([0.0, 0.021, 0.042])
+    moved = joints + torch.arange(3.0)[:, None, None]
+    places = torch.arange(3.0)[:, None, None].expand(3, 21, 2) * torch.tensor([0.03, 0.04])
+    fingers, shifts = looks_flows.frame_speeds([(moved, places)])
+    assert fingers == pytest.approx(1.0, abs=0.02) and shifts == pytest.approx(5.0, abs=1e-3)

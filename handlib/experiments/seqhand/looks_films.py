@@ -1,5 +1,6 @@
 """What the pages on films show: trained networks and what they say of a film, in pictures and in numbers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,9 +26,29 @@ from handlib.render import render_mesh
 from handlib.reproduce.artifacts import find_artifact
 from handlib.reproduce.experiment import Experiment
 from handlib.reproduce.recipe import run
+from handlib.reproduce.results import Result
 
 stored_runs = partial(chapter_runs, CHAPTER)
 """The chapter's stored results, of the profile ``full`` unless told."""
+
+
+def common_seeds(runs: Iterable[Result], one: str, other: str) -> list[int]:
+    """The seeds with which both of two recipes were run."""
+    runs = list(runs)
+    seeds = ({run.seed for run in runs if run.recipe == recipe} for recipe in (one, other))
+    return sorted(set.intersection(*seeds))
+
+
+def mean_difference(runs: Iterable[Result], one: str, other: str, metric: str) -> float | None:
+    """A metric of one recipe less that of another, mean over the seeds that both have; None where there are none.
+
+    Two looks at one training are compared seed by seed: else the scatter of trainings would be taken for a difference.
+    """
+    runs = list(runs)
+    both = common_seeds(runs, one, other)
+    means = (mean_of((run for run in runs if run.seed in both), recipe, metric) for recipe in (one, other))
+    first, second = means
+    return None if first is None or second is None else first - second
 
 
 def explain_film(

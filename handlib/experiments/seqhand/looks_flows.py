@@ -8,10 +8,11 @@ import numpy as np
 import roma
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from handlib.camera import project_perspective
-from handlib.data.pose_database import PoseDatabase
-from handlib.data.pose_flow import PoseFlow
+from handlib.data.pose_database import PoseDatabase, to_palm_frame
+from handlib.data.pose_flow import ALPHA, PoseFlow, draw_flows, first_pose, step_towards
 from handlib.data.seqhand_films import DEFAULT_FILMS, NUM_FRAMES, SeqHandFilms
 from handlib.hand.anatomy import palm_frame
 from handlib.hand.hand_code import posed_joints
@@ -48,6 +49,41 @@ def walk_quality(flow: PoseFlow, database: PoseDatabase) -> dict[str, float]:
         "from a real pose [mm]": float(1000 * np.linalg.norm(shown - nearest, axis=-1).mean()),
         "bones shrink by [%]": float(100 * (1 - shortest).mean()),
     }
+
+
+def stall_share(
+    database: PoseDatabase, count: int, seed: int, alpha: float | int = ALPHA, walk: str = "snapped"
+) -> float:
+    """Which share of the steps of ``count`` flows stays where it is, 0..1."""
+    return float(draw_flows(database, _streams(count, seed), alpha=alpha, walk=walk).stall_share.mean())
+
+
+def step_and_neighbour_mm(database: PoseDatabase, count: int, seed: int) -> tuple[float, float]:
+    """How far the first step of a flow goes (Eq. 6), and how far the nearest other pose is; means of ``count``, mm.
+
+    Both are Euclidean over all 63 coordinates, as Eq. 7. While the step is the shorter one, Eq. 7 falls back.
+    """
+    start, ends = first_pose(database, _streams(count, seed))
+    step = (step_towards(start, database.joints_m[ends[:, 1]]) - start).reshape(count, -1)
+    other = database.nearest(start, k=2)[0][:, 1]
+    return float(1000 * np.linalg.norm(step, axis=1).mean()), float(1000 * other.mean())
+
+
+def frame_speeds(
+    clips: Sequence[tuple[Float[Tensor, "frames 21 3"], Float[Tensor, "frames 21 2"]]],
+) -> tuple[float, float]:
+    """How far joints move from a frame to the next: mm in the palm frame of a palm of 9 cm, and % of the picture.
+
+    Args:
+        clips: joints (m), and joints in the picture (picture widths), of each film.
+    """
+    bent = np.concatenate([np.diff(to_palm_frame(joints.numpy()), axis=0) for joints, _ in clips])
+    shifted = np.concatenate([np.diff(places.numpy(), axis=0) for _, places in clips])
+    return float(1000 * np.linalg.norm(bent, axis=-1).mean()), float(100 * np.linalg.norm(shifted, axis=-1).mean())
+
+
+def _streams(count: int, seed: int) -> list[np.random.Generator]:
+    return [np.random.default_rng([seed, index]) for index in range(count)]
 
 
 def bone_lengths_m(joints_m: Float[np.ndarray, "*batch 21 3"]) -> Float[np.ndarray, "*batch 20"]:
@@ -202,7 +238,8 @@ def weak_perspective_error_px(
 def data_set_table(ours: Mapping[str, Sequence[str]]) -> Columns:
     """Table 1 of the paper, with further rows: name -> modality, origin, motion, view, number of frames."""
     table = load_published()["seqhand/table-1"]
-    heads = ["data set", *(column.label for column in table.columns)]
+    # A head may break at its slash, so that the table stays as narrow as the page.
+    heads = ["data set", *(column.label.replace("/", "/ ") for column in table.columns)]
     rows = [[row.label, *row.values] for row in table.rows] + [[name, *values] for name, values in ours.items()]
     return dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True))
 

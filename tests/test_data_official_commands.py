@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -194,12 +195,19 @@ def test_fixtures_are_written_from_the_command_line_and_are_the_same_each_time(t
     script = importlib.import_module(SCRIPT.stem)
     contents = []
     for name in ("a", "b"):
-        script.main(tmp_path / name, ["youtube_hands"])
+        script.make_fixtures(tmp_path / name, ["youtube_hands"])
         files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file() and path.suffix != ".npz")
         contents.append([path.read_bytes() for path in files])
     assert contents[0] == contents[1] and (tmp_path / "a" / "MANO_RIGHT.npz").is_file()
     with pytest.raises(BadInputError, match="is not empty"):
-        script.main(tmp_path / "a", ["youtube_hands"])
+        script.make_fixtures(tmp_path / "a", ["youtube_hands"])
     with pytest.raises(BadInputError, match="--only imagenet: there are freihand"):
-        script.main(tmp_path / "c", ["imagenet"])
+        script.make_fixtures(tmp_path / "c", ["youtube_hands", "imagenet"])
+    assert not (tmp_path / "c").exists(), "nothing is written if one name is wrong"
+    app = typer.Typer()
+    app.command()(script.main)
+    refused = CliRunner().invoke(app, [str(tmp_path / "a"), "--only", "youtube_hands"])
+    assert refused.exit_code == 1 and refused.stderr.startswith(
+        f"error: {tmp_path / 'a' / 'youtube_hands'} is not empty"
+    )
     assert set(script.WRITERS) == set(OFFICIAL_SETS)

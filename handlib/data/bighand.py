@@ -39,6 +39,7 @@ class BigHand(OfficialDataset):
 
     name = "bighand"
     splits = ("all",)
+    landmarks = ("full_annotation",)
     remedy = "unpack full_annotation.zip again, one folder a subject"
 
     def __init__(
@@ -91,6 +92,8 @@ class BigHand(OfficialDataset):
                 out.append("name", np.array(names, f"S{_NAME_BYTES}"))
                 out.append("file", np.full(len(names), number, np.int32))
                 first += len(lines)
+            if first == 1:
+                raise BadInputError(f"{path} is empty: {self.remedy}, or remove it to go on without")
 
     def _parse(self, lines: list[str], path: Path, first: int) -> tuple[list[bytes], Float[np.ndarray, "lines 63"]]:
         # The name may hold spaces, so that only tabs, or the last 63 fields, separate it.

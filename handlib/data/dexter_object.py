@@ -27,6 +27,7 @@ class DexterObject(FingertipVideos):
     """Dexter+Object: samples have ``image``, ``K`` and the labelled fingertips of a left hand."""
 
     name = "dexter_object"
+    landmarks = ("data/Grasp1", "data/Grasp2", "data/Occlusion")
     remedy = "unpack dexter+object.zip again"
     sequence_names = ("Grasp1", "Grasp2", "Occlusion", "Pinch", "Rigid", "Rotate")
     camera = ColourCamera(

@@ -19,6 +19,7 @@ class EgoDexter(FingertipVideos):
     """EgoDexter: samples have ``image``, ``K`` and the labelled fingertips of a left hand."""
 
     name = "ego_dexter"
+    landmarks = ("data/Desk", "data/Fruits", "data/Kitchen")
     remedy = "unpack EgoDexter.zip again"
     sequence_names = ("Desk", "Fruits", "Kitchen", "Rotunda")
     camera = ColourCamera(

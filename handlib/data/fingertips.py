@@ -14,9 +14,9 @@ from jaxtyping import Float
 
 from handlib.data.images import IMAGE_SUFFIXES, read_image
 from handlib.data.label_cache import ArrayWriter, cached_labels
-from handlib.data.official import OfficialDataset, OnBad, check_choice, joint_faults, project
+from handlib.data.official import OfficialDataset, OnBad, check_choice, joint_faults, project, read_lines
 from handlib.data.sample import Sample
-from handlib.errors import BadInputError, MissingFileError
+from handlib.errors import BadInputError
 from handlib.skeleton import TIPS
 
 IMAGE_HW = (480, 640)
@@ -143,10 +143,8 @@ def read_tips(path: Path, width: int, remedy: str) -> Float[np.ndarray, "frames 
         MissingFileError: there is no such file.
         BadInputError: a line with fewer groups, or with something else than numbers.
     """
-    if not path.is_file():
-        raise MissingFileError(f"no {path}: {remedy}")
     rows = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(read_lines(path, remedy), 1):
         if not line.strip():
             continue
         groups = [group.split(",") for group in line.split(";") if group.strip()][:5]

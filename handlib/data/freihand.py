@@ -44,6 +44,7 @@ class FreiHand(OfficialDataset):
 
     name = "freihand"
     splits = ("training", "evaluation")
+    landmarks = ("training_K.json", "evaluation_K.json")
     remedy = "unpack FreiHAND_pub_v2.zip again (evaluation labels: FreiHAND_pub_v2_eval.zip)"
 
     def __init__(
@@ -101,6 +102,13 @@ class FreiHand(OfficialDataset):
             told = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise BadInputError(
                 f"{self.root}: the label files have different numbers of entries: {told}: {self.remedy}"
+            )
+        # One more than there can be: labels of the other split, or of a part, would fit wrong pictures.
+        following = (len(VERSIONS) if self.split == "training" else 1) * out.rows("K")
+        picture = self.root / self.split / "rgb" / f"{following:08d}.jpg"
+        if picture.is_file():
+            raise BadInputError(
+                f"{files['K']} has {out.rows('K'):,} entries, too few: there is a picture {picture}: {self.remedy}"
             )
 
     @property

@@ -23,7 +23,7 @@ from handlib.data.images import read_image, read_stored_pixels
 from handlib.data.json_stream import stream_json_array
 from handlib.data.label_cache import ArrayWriter, cached_labels
 from handlib.data.mano_labels import mano_mesh, require_mano
-from handlib.data.official import OfficialDataset, OnBad, joint_faults, numbers, project
+from handlib.data.official import OfficialDataset, OnBad, joint_faults, numbers, project, read_lines
 from handlib.data.sample import Sample
 from handlib.errors import BadInputError, MissingFileError
 from handlib.hand import HandModel
@@ -35,6 +35,7 @@ DEPTH_STEP_M = 0.00012498664727900177
 IMAGE_HW = (480, 640)
 OPENGL_TO_OPENCV = np.array([1.0, -1.0, -1.0], np.float32)
 _MANO = {"handPose": 48, "handTrans": 3, "handBeta": 10}
+_SUFFIX = {"ho3d_v2": ".png", "ho3d_v3": ".jpg"}
 
 
 class HO3D(OfficialDataset):
@@ -46,6 +47,7 @@ class HO3D(OfficialDataset):
     """
 
     splits = ("train", "evaluation")
+    landmarks = ("train.txt", "evaluation.txt")
     remedy = "unpack HO3D_v2.zip or HO3D_v3.zip again, whole"
 
     def __init__(
@@ -100,13 +102,13 @@ class HO3D(OfficialDataset):
         self.offer(range(len(known)), faults, listing)
 
     def _label_folders(self, listing: Path) -> list[Path]:
-        lines = listing.read_text().split() if listing.is_file() else []
+        lines = read_lines(listing, self.remedy) if listing.is_file() else []
         sequences = dict.fromkeys(line.partition("/")[0] for line in lines)
         folders = [self.root / self.split / sequence / "meta" for sequence in sequences]
         return [folder for folder in folders if folder.is_dir()]
 
     def _write(self, listing: Path, published: dict[str, Path], out: ArrayWriter) -> None:
-        for line in listing.read_text().split():
+        for line in " ".join(read_lines(listing, self.remedy)).split():
             sequence, _, frame = line.partition("/")
             if not frame.isdigit():
                 raise BadInputError(f"{listing}: line {line!r} is not SEQUENCE/FRAME: {self.remedy}")
@@ -117,8 +119,18 @@ class HO3D(OfficialDataset):
                 out.append(name, np.array([value], "S16" if isinstance(value, np.bytes_) else None))
         if not out.rows("K"):
             raise BadInputError(f"{listing} lists no sample: {self.remedy}")
+        self._check_version(sequence, frame)
         if published:
             self._write_published(published, out)
+
+    def _check_version(self, sequence: str, frame: str) -> None:
+        """Version 2 has .png pictures, version 3 .jpg: their labels differ, and either would open as the other."""
+        picture = _existing(self.root / self.split / sequence / "rgb", frame)
+        if picture.is_file() and picture.suffix != _SUFFIX[self.name]:
+            other = next(name for name, suffix in _SUFFIX.items() if suffix == picture.suffix)
+            raise BadInputError(
+                f"{picture}: a picture of {other}, but the folder was given as {self.name}: say {other}"
+            )
 
     def _read_meta(self, path: Path) -> dict[str, np.ndarray]:
         if not path.is_file():

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from handlib.data.images import read_image
 from handlib.data.label_cache import ArrayWriter, cached_labels
 from handlib.data.label_checks import handedness_mm
-from handlib.data.official import OfficialDataset, OnBad, check_choice, joint_faults, numbers, project
+from handlib.data.official import OfficialDataset, OnBad, check_choice, joint_faults, numbers, project, read_lines
 from handlib.data.palm_wrist import WRISTS, joints_from_palm
 from handlib.data.sample import Sample
 from handlib.errors import BadInputError, MissingFileError
@@ -41,6 +41,7 @@ class MHP(OfficialDataset):
 
     name = "mhp"
     splits = ("all",)
+    landmarks = ("annotated_frames",)
     remedy = "unpack the data set again, with annotated_frames and calibrations side by side"
 
     def __init__(
@@ -115,7 +116,7 @@ class MHP(OfficialDataset):
             path = self.root / "annotations" / folder.name / f"{frame}_joints.txt"
         if not path.is_file():
             raise MissingFileError(f"no {path}, the labels of a picture that is there: {self.remedy}")
-        fields = [line.split() for line in path.read_text().splitlines() if line.strip()]
+        fields = [line.split() for line in read_lines(path, self.remedy) if line.strip()]
         try:
             named = {row[0]: [float(value) for value in row[1:]] for row in fields}
         except ValueError as error:
@@ -131,8 +132,9 @@ class MHP(OfficialDataset):
             path = folder / f"{name}.pkl"
             if not path.is_file():
                 raise MissingFileError(f"no {path}: {self.remedy}")
+            content = read_any_pickle(path)
             try:
-                value = to_array(read_any_pickle(path)).astype(np.float64)
+                value = to_array(content).astype(np.float64)
             except BadInputError as error:
                 raise BadInputError(f"{path}: {error}: {self.remedy}") from error
             if value.size != 3 or not np.isfinite(value).all():

@@ -50,6 +50,7 @@ class Nyu(OfficialDataset):
 
     name = "nyu"
     splits = ("train", "test")
+    landmarks = ("train/joint_data.mat", "test/joint_data.mat")
     remedy = "unpack nyu_hand_dataset_v2.zip again and give its folder 'dataset'"
 
     def __init__(
@@ -92,6 +93,12 @@ class Nyu(OfficialDataset):
         if not 100 < depth < 3000:
             raise BadInputError(
                 f"{source}: the median depth of joint_uvd is {depth:.4g}, expected millimetres, some 700: {self.remedy}"
+            )
+        # Labels of the other split would fit wrong pictures.
+        picture = source.parent / f"depth_1_{uvd.shape[1] + 1:07d}.png"
+        if picture.is_file():
+            raise BadInputError(
+                f"{source} has labels of {uvd.shape[1]:,} frames, but there is a picture {picture}: {self.remedy}"
             )
         out.append("uvd", uvd.reshape(-1, 36, 3))
 

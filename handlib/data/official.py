@@ -36,6 +36,7 @@ class OfficialDataset(Sequence):
     Attributes:
         name: as in ``handlib data list``.
         splits: the published names of its parts.
+        landmarks: paths of which a folder of this data set has at least one: how a wrong folder is told.
         root: its folder.
         split: the part that is open.
         on_bad: "raise" or "skip".
@@ -47,12 +48,14 @@ class OfficialDataset(Sequence):
 
     name: ClassVar[str]
     splits: ClassVar[tuple[str, ...]]
+    landmarks: ClassVar[tuple[str, ...]] = ()
     remedy: ClassVar[str] = "unpack the data set again, whole, as its authors ship it"
     labels: LabelArrays
 
     def __init__(self, root: str | Path | None, split: str, on_bad: OnBad = "raise") -> None:
         """Check the arguments that all readers have; a subclass then calls :meth:`offer`."""
         self.root = root_folder(self.name, root)
+        check_landmarks(self.name, self.root, self.landmarks, self.remedy)
         self.split = check_choice("split", split, self.splits)
         self.on_bad = check_choice("on_bad", on_bad, ("raise", "skip"))
         self.skipped: dict[str, str] = {}
@@ -106,6 +109,13 @@ class OfficialDataset(Sequence):
             MissingFileError, BadInputError: its picture is missing or damaged, whatever ``on_bad`` says: a number must
                 mean the same sample every time. ``handlib data prepare NAME --skip-bad`` takes such samples out.
         """
+        try:
+            return self._read(index)
+        except (BadInputError, MissingFileError) as error:
+            told = "" if self.remedy in str(error) else f" In {self.name}: {self.remedy}."
+            raise type(error)(f"{error}.{told} To go on without such samples: --skip-bad (on_bad='skip')") from error
+
+    def _read(self, index: int) -> Sample:
         if not -len(self) <= index < len(self):
             raise IndexError(f"sample {index} of {self.name} with {len(self)}")
         return self.read_row(int(self.rows[index]))
@@ -118,7 +128,7 @@ class OfficialDataset(Sequence):
         if self.on_bad == "raise":
             return self[index]
         try:
-            return self[index]
+            return self._read(index)
         except (BadInputError, MissingFileError) as error:
             self.skipped[self.sample_name(int(self.rows[index]))] = str(error)
             return None
@@ -175,8 +185,42 @@ def root_folder(name: str, root: str | Path | None) -> Path:
         )
     folder = Path(root).expanduser()
     if not folder.is_dir():
-        raise MissingFileError(f"{name}: no folder {folder}: give the one that the data set was unpacked into")
+        met = f"{folder} is a file" if folder.is_file() else f"no folder {folder}"
+        raise MissingFileError(f"{name}: {met}: give the folder that the data set was unpacked into")
     return folder
+
+
+def check_landmarks(name: str, folder: Path, landmarks: Sequence[str], remedy: str) -> None:
+    """Refuse a folder that holds nothing of a data set; where the right one lies directly in it, say so.
+
+    Raises:
+        MissingFileError: none of the landmarks is there.
+    """
+    if not landmarks or any((folder / mark).exists() for mark in landmarks):
+        return
+    # From the end of the landmark upwards lies the folder that should have been given.
+    nearer = {path.parents[mark.count("/")] for mark in landmarks for path in folder.glob(f"*/{mark}")}
+    hint = f", it seems {' or '.join(sorted(map(str, nearer)))}," if nearer else ""
+    raise MissingFileError(
+        f"{name}: {folder} has no {' and no '.join(landmarks)}: give the folder that has them{hint} or {remedy}"
+    )
+
+
+def read_lines(path: Path, remedy: str) -> list[str]:
+    """The lines of a label file of text.
+
+    Raises:
+        MissingFileError: there is no such file.
+        BadInputError: it is no text, or may not be read.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"no {path}: {remedy}")
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except PermissionError as error:
+        raise BadInputError(f"{path} may not be read: check its permissions") from error
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{path} is damaged, or no text file ({error}): {remedy}") from error
 
 
 def root_variable(name: str) -> str:

@@ -13,6 +13,7 @@ from handlib.errors import BadInputError, HandlibError, MissingFileError
 from handlib.files import atomic_write
 
 SAVE_EVERY = 500
+Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,12 @@ class Prepared:
             return f"{self.split}: not there ({self.missing})"
         text = f"{self.split}: {self.samples:,} samples"
         if self.published:
-            whole = self.found in self.published
-            text += ", all that are published" if whole else f", of {self.published[0]:,} that are published"
+            if self.found in self.published:
+                text += ", all that are published"
+            elif self.found < max(self.published):
+                text += f", of {self.published[0]:,} that are published"
+            else:
+                text += f", more than the {self.published[0]:,} that are published: another version, or another split?"
         return text + (f"; {len(self.skipped)} left out" if self.skipped else "")
 
 
@@ -53,7 +58,7 @@ def prepare_split(
     *,
     skip_bad: bool = False,
     pictures: bool = True,
-    progress: Callable[[Iterable[int], str], Iterable[int]] = lambda indices, _: indices,
+    progress: Progress = lambda indices, _: indices,
 ) -> Prepared:
     """Prepare one split; going on where an interrupted call stopped.
 
@@ -68,21 +73,31 @@ def prepare_split(
     Raises:
         BadInputError, MissingFileError: the first bad sample, without ``skip_bad``; or the labels cannot be read.
     """
+    dataset = _open(source, root, split, skip_bad)
+    return _look_through(source, dataset, pictures, progress)
+
+
+def _open(source: OfficialSet, root: str | Path | None, split: str, skip_bad: bool) -> OfficialDataset:
     dataset = open_official(source.name, root, split, on_bad="skip" if skip_bad else "raise")
     if skip_bad and dataset.left_out_at_opening:
         # Pictures that were damaged when this last ran may have been repaired.
         dataset.forget_unreadable()
         dataset = open_official(source.name, root, split, on_bad="skip")
+    return dataset
+
+
+def _look_through(source: OfficialSet, dataset: OfficialDataset, pictures: bool, progress: Progress) -> Prepared:
+    split = dataset.split
     if pictures:
         _read_all(dataset, progress)
-    if skip_bad:
+    if dataset.on_bad == "skip":
         dataset.remember_unreadable()
     lost = len(dataset.skipped)
     found = len(dataset) + sum(name in dataset.left_out_at_opening for name in dataset.skipped)
     return Prepared(split, found - lost, found, tuple(source.published.get(split, ())), dict(dataset.skipped))
 
 
-def _read_all(dataset: OfficialDataset, progress: Callable[[Iterable[int], str], Iterable[int]]) -> None:
+def _read_all(dataset: OfficialDataset, progress: Progress) -> None:
     state_file = cache_folder(dataset.root) / f"{dataset.name}-{dataset.split}-read.json"
     state = _load(state_file, len(dataset))
     dataset.skipped |= state["skipped"]
@@ -109,7 +124,13 @@ def _save(path: Path, following: int, dataset: OfficialDataset) -> None:
 
 
 def prepare(
-    source: OfficialSet, root: str | Path | None, splits: Iterable[str] | None = None, **options: Any
+    source: OfficialSet,
+    root: str | Path | None,
+    splits: Iterable[str] | None = None,
+    *,
+    skip_bad: bool = False,
+    pictures: bool = True,
+    progress: Progress = lambda indices, _: indices,
 ) -> list[Prepared]:
     """Prepare several splits; one whose labels are not there is reported, unless all are missing or it was asked for.
 
@@ -119,12 +140,15 @@ def prepare(
     errors: list[HandlibError] = []
     for split in source.splits if splits is None else splits:
         try:
-            results.append(prepare_split(source, root, split, **options))
+            dataset = _open(source, root, split, skip_bad)
         except MissingFileError as error:
             if splits is not None:
                 raise
             errors.append(error)
             results.append(Prepared(split, missing=str(error)))
+            continue
+        # A picture that is missing is no reason to take the split for one that nobody has.
+        results.append(_look_through(source, dataset, pictures, progress))
     if results and all(result.missing is not None for result in results):
         raise errors[0]
     if not results:

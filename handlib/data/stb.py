@@ -54,6 +54,7 @@ class STB(OfficialDataset):
 
     name = "stb"
     splits = ("train", "test", "all")
+    landmarks = ("labels", "images")
     remedy = "unpack images.zip and labels.zip of STB again, side by side"
 
     def __init__(

@@ -37,6 +37,7 @@ class YouTubeHands(OfficialDataset):
 
     name = "youtube_hands"
     splits = ("train", "val", "test")
+    landmarks = ("youtube_train.json", "youtube_val.json", "youtube_test.json", "data")
     remedy = "ask its authors for the .json files again, and download the films with their download_images.py"
 
     def __init__(
@@ -79,6 +80,13 @@ class YouTubeHands(OfficialDataset):
         return faults
 
     def _write(self, out: ArrayWriter) -> None:
+        try:
+            self._write_entries(out)
+        except (KeyError, TypeError) as error:
+            met = f"{type(error).__name__}: {error}"
+            raise BadInputError(f"{self.path}: an entry is not as it should be ({met}): {self.remedy}") from error
+
+    def _write_entries(self, out: ArrayWriter) -> None:
         rows: dict[int, int] = {}
         for block in stream_json_array(self.path, "images", remedy=self.remedy):
             names = [image["name"].encode() for image in block]
@@ -140,6 +148,7 @@ class YouTubeVideos(OfficialDataset):
 
     name = "youtube_hands"
     splits = YouTubeHands.splits
+    landmarks = YouTubeHands.landmarks
     remedy = "run the detector over the films again: see handlib.keypoints.detect_hands"
 
     def __init__(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from smoke_runs import within
 
 from handlib.experiments.s2hand import EXPERIMENTS, FULL, TABLE_4, data
 from handlib.experiments.s2hand.baselines import score_baseline, score_derived
@@ -25,8 +26,7 @@ from handlib.experiments.s2hand.training import build_task, train_and_score
 from handlib.losses.s2hand import effective_weights
 from handlib.reproduce.places import results_folder
 from handlib.reproduce.published import load_published
-from handlib.reproduce.recipe import run
-from handlib.reproduce.results import Outcome, load_results
+from handlib.reproduce.results import load_results
 
 CHECKOUT_RESULTS = results_folder()
 OURS = (train_and_score, train_detector, score_baseline, score_derived)
@@ -49,18 +49,6 @@ def forget() -> None:
     """Forget which stills are mapped into memory."""
     data.pictures.cache_clear()
     data.labels.cache_clear()
-
-
-def within(recipe, work):
-    """Do something inside a smoke run of a recipe, and give what it gives."""
-    found = []
-
-    def look(context) -> Outcome:
-        found.append(work(context))
-        return Outcome(not_obtained="looked at only")
-
-    run(recipe, "smoke", 0, look, force=True, device="cpu")
-    return found[0]
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from smoke_runs import within
 
 from handlib.errors import BadInputError
 from handlib.experiments.s2hand_v import (
@@ -31,7 +32,6 @@ from handlib.experiments.s2hand_v.training import build_task, train_and_score
 from handlib.reproduce.artifacts import find_artifact
 from handlib.reproduce.published import load_published
 from handlib.reproduce.recipe import run
-from handlib.reproduce.results import Outcome
 from handlib.reproduce.state import read_state
 from handlib.training.loop import TrainSettings
 
@@ -67,18 +67,6 @@ def forget() -> None:
     """Forget which films are mapped into memory."""
     for kept in (films.films_folder, films.pictures, films.labels, encodings.encodings):
         kept.cache_clear()
-
-
-def within(recipe, work):
-    """Do something inside a smoke run of a recipe, and give what it gives."""
-    found = []
-
-    def look(context) -> Outcome:
-        found.append(work(context))
-        return Outcome(not_obtained="looked at only")
-
-    run(recipe, "smoke", 0, look, force=True, device="cpu")
-    return found[0]
 
 
 @pytest.mark.parametrize("name", KINDS)

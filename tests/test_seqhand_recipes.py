@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from smoke_runs import within
 
 from handlib.errors import BadInputError
 from handlib.experiments.seqhand import (
@@ -36,7 +37,6 @@ from handlib.models.seqhand import SeqHandNetwork
 from handlib.reproduce.artifacts import find_artifact
 from handlib.reproduce.published import load_published
 from handlib.reproduce.recipe import run
-from handlib.reproduce.results import Outcome
 from handlib.training import loop
 
 BY_NAME = {experiment.recipe.name: experiment for experiment in EXPERIMENTS}
@@ -61,18 +61,6 @@ def forget() -> None:
     for kept in (films.films_folder, films.film_labels, target.target_stills_folder, target.target_films_folder):
         kept.cache_clear()
     evaluation.set_answers.cache_clear()
-
-
-def within(recipe, work, seed: int = 0):
-    """Do something inside a smoke run of a recipe, and give what it gives."""
-    found = []
-
-    def look(context) -> Outcome:
-        found.append(work(context))
-        return Outcome(not_obtained="looked at only")
-
-    run(recipe, "smoke", seed, look, force=True, device="cpu")
-    return found[0]
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from smoke_runs import within
 
 from handlib.errors import BadInputError
 from handlib.experiments.tassn import EXPERIMENTS, FULL, TABLE_1, data, training
@@ -38,7 +39,6 @@ from handlib.experiments.tassn.training import (
 from handlib.hand.model import HandModel
 from handlib.reproduce.published import load_published
 from handlib.reproduce.recipe import run
-from handlib.reproduce.results import Outcome
 from handlib.training.loop import TrainSettings
 
 BY_NAME = {experiment.recipe.name: experiment for experiment in EXPERIMENTS}
@@ -62,18 +62,6 @@ def forget() -> None:
     """Forget which films are mapped into memory."""
     for kept in (data.films_folder, data.pictures, data.labels, stored_source_films):
         kept.cache_clear()
-
-
-def within(recipe, work):
-    """Do something inside a smoke run of a recipe, and give what it gives."""
-    found = []
-
-    def look(context) -> Outcome:
-        found.append(work(context))
-        return Outcome(not_obtained="looked at only")
-
-    run(recipe, "smoke", 0, look, force=True, device="cpu")
-    return found[0]
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -122,9 +122,10 @@ BALANCED_WEIGHTS = FittingWeights(
     model_to_data=0.09, data_to_model=45.0, multi_view=0.05, vae=0.4, bone_length=0.01, collision=0.25
 )
 """Ours, for terms that are means over frames: a hundredth of the released ones, so that synthetic crops beside the
-frames keep their say (at the released size the data terms are 400 times their loss, and the network forgets which
-finger is which), and in it some 50 times the prior and 5,000 times the agreement of views, which otherwise weigh
-nothing. Chosen by the error on 300 training frames after 150 steps, among seven sets of weights."""
+frames keep their say (at the released size the data terms are, in the first steps of the chapter's stored runs, 420 to
+510 times their loss, and the network forgets which finger is which), and in it some 50 times the prior and 5,000 times
+the agreement of views, which otherwise weigh nothing. Chosen by the error on 300 training frames after 150 steps, among
+seven sets of weights."""
 
 
 def fitting_terms(

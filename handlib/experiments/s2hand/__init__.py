@@ -2,8 +2,14 @@
 
 ``handlib run s2hand --profile full`` does them one after another and goes on where it was stopped. Rows share: the
 detector; the first stage of the 3D branch where its losses agree (``s2hand-3d-branch`` for all that learn from location
-and orientation of the detected keypoints); the first stage of the 2D branch. Rows with ``@source`` also know the labels
-of the rendered source domain and begin with ``s2hand-source-only``; the others begin with ImageNet's weights.
+and orientation of the detected keypoints); the first stage of the 2D branch.
+
+Where the 3D branch begins is part of what a row knows. Rows with ``@source`` begin with ``s2hand-source-only``: 2D and
+3D labels of plain renderings of the open hand, from ImageNet's weights on; in every batch they see such renderings
+again. All other rows of S2HAND begin with the encoder of ``s2hand-detector``, which has learnt from free 2D labels (no
+3D) of renderings of the open hand with the *target domain's looks* (domain "varied"); so none of them rests on detected
+keypoints alone. Only ``s2hand-paper-network`` begins with ImageNet's weights, as the paper does. So do the networks
+that lift (``s2hand-lifted@source``, ``s2hand-photographs``), whose lifting head comes from ``s2hand-lifting``.
 """
 
 from dataclasses import replace

@@ -143,7 +143,7 @@ _SETS = (
         "hands in 116 films; meshes in pixels",
         "https://github.com/arielai/youtube_3d_hands",
         "academic research, on request",
-        "S2HAND(V) Table 8",
+        "S2HAND(V) Table 8's films; no run on them yet",
         "handlib.data.youtube_hands:YouTubeHands",
         {"train": (47_125,), "val": (1525,), "test": (1525,)},
     ),

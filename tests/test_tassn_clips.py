@@ -9,7 +9,7 @@ import torch
 from handlib.errors import BadInputError
 from handlib.experiments.tassn.clips import Clips, SourceDrawer, TargetDrawer, TwoDomains
 from handlib.experiments.tassn.effort import SMOKE
-from handlib.experiments.tassn.flow import compare_methods, exact_pairs
+from handlib.experiments.tassn.flow import FARTHEST_PUSH_PX, FlowPairs, compare_methods, exact_pairs, pushed_apart
 from handlib.experiments.tassn.objective import (
     ClipReader,
     TassnObjective,
@@ -87,16 +87,31 @@ def test_reversed_clips_run_backwards_and_back_again(source):
     assert all(torch.equal(value, getattr(source, name)) for name, value in vars(again).items())
 
 
-def test_exact_flow_leads_from_one_frame_to_the_next(films):
-    pairs = exact_pairs(SourceDrawer(films, clips=3, frames=2, image_px=32, seed=0).draw(0, flow=None))
+def differences(pairs: FlowPairs) -> tuple[float, float]:
+    """How much the counted pixels differ between the pictures: where the flow leads, and in the same place."""
     rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
     there = torch.stack([columns, rows], -1) + pairs.true_flow
     grid = (2 * there + 1) / 32 - 1
     seen = torch.nn.functional.grid_sample(pairs.after.movedim(-1, 1), grid, align_corners=False).movedim(1, -1)
-    still = (pairs.after - pairs.before).abs()[pairs.counted].mean()
-    assert pairs.counted.any() and float((seen - pairs.before).abs()[pairs.counted].mean()) < float(still)
+    return tuple(float((picture - pairs.before).abs()[pairs.counted].mean()) for picture in (seen, pairs.after))
+
+
+def test_exact_flow_leads_from_one_frame_to_the_next(films):
+    pairs = exact_pairs(SourceDrawer(films, clips=3, frames=2, image_px=32, seed=0).draw(0, flow=None))
+    led, still = differences(pairs)
+    assert pairs.counted.any() and led < still
     errors = compare_methods(pairs, FlowNetS((4, 4, 4)))
     assert errors["dis"] < errors["no_flow"]
+
+
+def test_flow_still_leads_there_when_the_second_picture_is_pushed(films):
+    pairs = exact_pairs(SourceDrawer(films, clips=3, frames=2, image_px=32, seed=0).draw(0, flow=None))
+    pushed = pushed_apart(pairs, np.random.default_rng(0))
+    push = pushed.true_flow - pairs.true_flow
+    assert push.abs().max() <= FARTHEST_PUSH_PX and push.flatten(1, 2).std(1).max() < 1e-5
+    assert len(push[:, 0, 0].unique(dim=0)) == 3
+    led, still = differences(pushed)
+    assert led < 0.5 * still and differences(pairs)[1] < still
 
 
 def said_of(clips: Clips) -> TassnEstimate:

@@ -42,11 +42,13 @@ def estimate_flow(
             that gives such flow. RAFT with your own weights is one, for whoever installs torchvision (128 px or more,
             multiples of 8)::
 
-                raft = torchvision.models.optical_flow.raft_small(weights="DEFAULT").eval()
+                raft = torchvision.models.optical_flow.raft_small().eval()
+                raft.load_state_dict(torch.load("raft_small.pth", weights_only=True))
 
                 def method(a, b):
-                    a, b = (x.permute(0, 3, 1, 2) / 127.5 - 1 for x in (a, b))  # uint8 to -1..1
-                    return raft(a, b)[-1].permute(0, 2, 3, 1)
+                    # uint8 or floats 0..1, to -1..1
+                    a, b = (x / 255 if x.dtype == torch.uint8 else x for x in (a, b))
+                    return raft(*(2 * x.permute(0, 3, 1, 2) - 1 for x in (a, b)))[-1].permute(0, 2, 3, 1)
 
     Returns:
         flow; "dis" has no gradient.

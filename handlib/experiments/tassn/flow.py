@@ -1,6 +1,6 @@
 """FlowNetS, trained on the renderer's exact flow of the source's films, beside OpenCV's DIS and standing still."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,9 +22,13 @@ from handlib.render import render_flow
 from handlib.reproduce.recipe import RunContext
 from handlib.reproduce.results import Metric, Outcome
 from handlib.reproduce.state import read_state, write_state
+from handlib.training.augmentation import warp_batch
 from handlib.training.loop import StepOutput, TrainSettings, fit_network
 
 FLOW_NETWORK = "flow.safetensors"
+FARTHEST_PUSH_PX = 4.0
+"""Largest shift, along either axis, that training adds between two pictures."""
+
 _MOST_JUDGED = 300
 
 
@@ -59,7 +63,8 @@ def train_flow(context: RunContext) -> Outcome:
     drawer = source_pairs(effort, "train", effort.flow_pairs, context.seed)
 
     def draw(step: int, rank: int, ranks: int) -> FlowPairs:
-        return exact_pairs(drawer.draw(step, rank, ranks, flow=None))
+        stream = np.random.SeedSequence(context.seed, spawn_key=(step, rank))
+        return pushed_apart(exact_pairs(drawer.draw(step, rank, ranks, flow=None)), np.random.default_rng(stream))
 
     settings = TrainSettings(effort.flow_steps, learning_rate=effort.learning_rate, schedule="cosine")
     log = fit_network(context, PyramidReader(network), flow_objective, draw, settings)
@@ -103,6 +108,18 @@ def exact_pairs(clips: Clips) -> FlowPairs:
     flow, seen = render_flow(clips.vertices_m[:, 0], clips.vertices_m[:, 1], faces, *cameras, clips.frames.shape[2])
     still = (clips.silhouettes[:, 0] < 0.01) & ~seen
     return FlowPairs(clips.frames[:, 0], clips.frames[:, 1], flow, seen, seen | still)
+
+
+def pushed_apart(pairs: FlowPairs, random: np.random.Generator) -> FlowPairs:
+    """The pairs with the second picture shifted by up to :data:`FARTHEST_PUSH_PX`, and the flow with it.
+
+    Between two frames a hand moves by a pixel or so, and the rest of the picture stands still: without larger motion
+    that is everywhere, a network learns to say zero. FlowNet's training shifts its pairs against each other, too.
+    """
+    push = torch.from_numpy(random.uniform(-FARTHEST_PUSH_PX, FARTHEST_PUSH_PX, (len(pairs), 2))).to(pairs.true_flow)
+    affine = torch.cat([torch.eye(2).to(push).expand(len(push), -1, -1), push[..., None]], dim=-1)
+    after = warp_batch(pairs.after.movedim(-1, 1), affine, pairs.after.shape[1]).movedim(1, -1)
+    return replace(pairs, after=after, true_flow=pairs.true_flow + push[:, None, None])
 
 
 def target_pairs(effort: Effort) -> FlowPairs:

@@ -83,10 +83,15 @@ def fit_first_stage(context: RunContext, network: TassnEstimator, effort: Effort
 
 
 def fit_second_stage(context: RunContext, network: TassnEstimator, effort: Effort, target: TargetDrawer) -> TrainingLog:
-    """Eq. 1 and 2 of single frames of the target."""
+    """Eq. 1 and 2 of single frames of the target. Heatmaps and mesh learn, and the joint network stays (section 4.3):
+    silhouettes would move it, too, since the mesh is placed by the said joints."""
     objective = TassnObjective(HandModel.load("open").faces, WITHOUT_CONSISTENCY, LENGTH_UNIT_M)
     settings = TrainSettings(effort.still_steps, learning_rate=effort.still_rate, schedule="cosine")
-    return fit_network(context, ClipReader(network), objective, target.draw, settings)
+    network.pose.requires_grad_(False)
+    try:
+        return fit_network(context, ClipReader(network), objective, target.draw, settings)
+    finally:
+        network.pose.requires_grad_(True)
 
 
 def fit_third_stage(

@@ -6,7 +6,7 @@ import torch
 
 from handlib.errors import MissingFileError
 from handlib.experiments.s2hand_v import S2HAND
-from handlib.experiments.s2hand_v.looks import draw_over, left_network, look
+from handlib.experiments.s2hand_v.looks import draw_over, left_detections, left_network, look, shapes_in_films
 from handlib.experiments.s2hand_v.looks_joint import (
     go_downhill,
     middle_frames,
@@ -91,6 +91,7 @@ def test_no_network_is_left_where_nothing_has_run(tmp_path, monkeypatch):
     monkeypatch.setenv("HANDLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HANDLIB_RESULTS", str(tmp_path / "results"))
     assert left_network(S2HAND, "smoke") is None
+    assert left_detections("smoke") is None and shapes_in_films(S2HAND, "smoke") is None
 
 
 def test_hands_are_drawn_over_their_frames():

@@ -63,10 +63,11 @@ def test_rows_are_compared_on_the_seeds_that_both_have(store):
 
 
 def test_accelerations_are_shown_by_frame_beside_printed_ones_that_stay(store, capsys):
-    entry = per_frame(viz.measured_table("s2hand-v/table-5", rows=["s2hand"]))
+    entry = per_frame(viz.measured_table("s2hand-v/table-5", rows=["s2hand"], columns=["test_acc", "test_quaternion"]))
     viz.show_measured(entry)
     shown = capsys.readouterr().out
     assert "[mm/frame²]" in shown and "mm/s^2" not in shown and "3.68" in shown and "11.00 ± 1.41" in shown
+    assert "HO-3D v2 test set" in shown and "training set" not in shown
 
 
 def test_shapes_that_are_constant_and_shapes_that_are_consistent_are_told_apart():

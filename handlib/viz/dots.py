@@ -47,7 +47,8 @@ def dot_figure(
         figure.add_scatter(x=ends, y=[level[1]] * 2, mode="lines", name=level[0], line={"dash": "dot", "color": INK})
     figure.update_xaxes(title=x_label, rangemode="tozero")
     figure.update_yaxes(title=y_label, rangemode="tozero")
-    figure.update_layout(height=height, legend={"orientation": "h", "y": -0.22})
+    # Held at its top, a legend of many lines grows away from the axis.
+    figure.update_layout(height=height, legend={"orientation": "h", "y": -0.2, "yanchor": "top"})
     return figure
 
 

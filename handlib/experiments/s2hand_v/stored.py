@@ -120,7 +120,8 @@ def change_from(runs: Iterable[Result], recipe: str, against: str = "s2hand-ho3d
 def per_frame(entry: LedgerTable) -> LedgerTable:
     """A table whose accelerations are in mm per squared frame, as printed ones must be although they say mm/s^2.
 
-    Measured numbers are divided by the squared frame rate of our films; printed ones stay as they are.
+    Measured numbers are divided by the squared frame rate of our films; printed ones stay as they are. Of the published
+    data sets, those are named that the table's columns stand on.
     """
     timed = {column.key for column in entry.table.columns if column.unit == "mm/s^2"}
     columns = tuple(
@@ -132,4 +133,6 @@ def per_frame(entry: LedgerTable) -> LedgerTable:
         else cell
         for place, cell in entry.cells.items()
     }
-    return replace(entry, table=replace(entry.table, columns=columns), cells=cells)
+    own = tuple(dict.fromkeys(column.dataset for column in columns if column.dataset is not None))
+    table = replace(entry.table, columns=columns, datasets=own or entry.table.datasets)
+    return replace(entry, table=table, cells=cells)

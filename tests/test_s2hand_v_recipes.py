@@ -1,14 +1,16 @@
 """S2HAND(V)'s recipes: each kind runs, none sees what it may not see, and rows differ as their names say."""
 
+import runpy
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from smoke_runs import within
 
-from handlib.errors import BadInputError
+from handlib.errors import BadInputError, MissingFileError
 from handlib.experiments.s2hand_v import (
     EXPERIMENTS,
     FULL,
@@ -29,6 +31,8 @@ from handlib.experiments.s2hand_v.objective import motion_term, video_objective
 from handlib.experiments.s2hand_v.recipes import video_weights
 from handlib.experiments.s2hand_v.supervision import EncodedDrawer, film_pictures
 from handlib.experiments.s2hand_v.training import build_task, train_and_score
+from handlib.models.checkpoint_file import load_network
+from handlib.reconstruction.front_door import reconstruct
 from handlib.reproduce.artifacts import find_artifact
 from handlib.reproduce.published import load_published
 from handlib.reproduce.recipe import run
@@ -179,6 +183,26 @@ def test_the_start_is_the_released_network_for_every_row_and_seed():
     assert heads and not any(name.startswith("encoder") for name in heads)
     state = other.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in first.state_dict().items() if name in heads)
+
+
+def test_a_trained_network_can_be_taken_to_the_demo(store, tmp_path):
+    script = runpy.run_path(str(Path(__file__).parent.parent / "data_scripts" / "export_video_network.py"))
+    BY_NAME[FULL.name].run("smoke", 0)
+    out = tmp_path / "video.safetensors"
+    said = script["export"](out, FULL.name, "smoke", 0)
+    assert str(out) in said and "test_acc_per_frame" in said
+    network, card = load_network(out)
+    assert network.config.texture and card["recipe"] == FULL.name
+    left = read_state(find_artifact("s2hand_v", FULL.name, "smoke", 0, NETWORK))
+    heads = network.state_dict()
+    # Half precision in the file.
+    assert all(torch.allclose(heads[name], value, atol=1e-3, rtol=1e-3) for name, value in left.items())
+    picture = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    assert reconstruct(picture, checkpoint=out, detector=False).joints.shape == (1, 21, 3)
+    with pytest.raises(BadInputError, match="expected one of"):
+        script["export"](out, "s2hand-v-mean-hand", "smoke", 0)
+    with pytest.raises(MissingFileError, match="handlib run"):
+        script["export"](out, "s2hand-v-quaternion-x16", "smoke", 1)
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(store, monkeypatch):

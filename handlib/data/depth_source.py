@@ -2,6 +2,10 @@
 
 They follow the released sampling (26 degrees of freedom, per-axis scale, focal length, position in the cube, noise), so
 that no two crops are alike and none has to be stored. A crop is orthographic, of the 300 mm cube, 64 x 64 pixels.
+
+How hands are turned is not the released code's: it draws angles about x and z from -180 to 180 degrees and about y from
+-180 to 0. Ours are rolled about the forearm by up to 150 degrees to each side, and the forearm leans by up to 80
+degrees from the vertical (``SOURCE_TURNS``), so that no hand hangs down.
 """
 
 from collections.abc import Sequence

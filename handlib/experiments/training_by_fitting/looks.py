@@ -1,8 +1,10 @@
-"""What the page shows: spheres as a mesh, crops as pictures, trained networks, curves of stored runs."""
+"""What the page shows: spheres as a mesh, crops as pictures, trained networks, curves of runs beside printed points."""
 
 import math
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,7 +22,17 @@ from handlib.models.depth_hourglass import DepthEstimator
 from handlib.models.pose_vae import PoseVAE
 from handlib.render.spheres import BACKGROUND_M, CUBE_M
 from handlib.reproduce.artifacts import find_artifact
+from handlib.reproduce.published import load_published
+from handlib.reproduce.results import Result
 from handlib.reproduce.state import read_state
+from handlib.viz.figures import curve_figure
+from handlib.viz.theme import COLOURS
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+STATED_AT_MM = {"success_20mm": 20}
+"""Columns of the published figures that are one point of a success curve, and its threshold."""
 
 stored_runs = partial(chapter_runs, CHAPTER)
 """The chapter's stored results, of the profile ``full`` unless told."""
@@ -51,6 +63,43 @@ def _left(recipe: str, profile: str, seed: int, name: str) -> tuple[Path, str]:
         return find_artifact(CHAPTER, recipe, "full", seed, name), "full"
     except MissingFileError:
         return find_artifact(CHAPTER, recipe, profile, seed, name), profile
+
+
+def by_seed(runs: Iterable[Result], recipe: str, metric: str = "mean_error") -> dict[int, float]:
+    """Seed -> a metric of a recipe's runs, in the order of the seeds: rows are to be compared seed by seed."""
+    found = {run.seed: run.outcome.metrics for run in runs if run.recipe == recipe}
+    return {seed: float(metrics[metric].value) for seed, metrics in sorted(found.items()) if metric in metrics}
+
+
+def success_figure(key: str, runs: Iterable[Result]) -> "Figure":
+    """A published figure of success curves: our rows as lines, and the points that the paper states as diamonds.
+
+    A row's line and diamond share a colour, and no difficulty: ours is on our target, the paper's on NYU. Rows that
+    were not run have no line, and a figure without either has no trace.
+
+    Args:
+        key: such as "fitting/figure-5".
+        runs: stored results; of several seeds, the mean.
+    """
+    table = load_published()[key]
+    rows = {f"{row.label}, here": row for row in table.rows}
+    curves = mean_curves(runs, {label: row.recipe for label, row in rows.items()})
+    figure = curve_figure(
+        curves, x_label="threshold [mm]", y_label="crops with all joints within [%]", y_range=(0, 100)
+    )
+    colours = {row.key: COLOURS[index % len(COLOURS)] for index, row in enumerate(table.rows)}
+    for trace in figure.data:
+        trace.line.color = colours[rows[trace.name].key]
+    for column, threshold_mm in STATED_AT_MM.items():
+        if all(column != known.key for known in table.columns):
+            continue
+        stated = {row.key: (row.label, table.number(row.key, column)) for row in table.rows}
+        for name, (label, value) in stated.items():
+            if value is not None:
+                look = {"symbol": "diamond", "size": 11, "color": colours[name]}
+                label = f"{label}, paper"
+                figure.add_scatter(x=[threshold_mm], y=[value], mode="markers", name=label, marker=look)
+    return figure
 
 
 def depth_picture(depth_m: Float[Tensor, "height width"]) -> UInt8[np.ndarray, "height width"]:

@@ -130,6 +130,10 @@ def test_check_draws_a_sheet(copy, tmp_path):
     assert "% of the joints lie on the hand's mask" in answer.output
     with Image.open(tmp_path / "new" / "sheet.png") as sheet:
         assert sheet.size == (960, 720)
+    assert run("check", "freihand", "--root", copy, "--out", tmp_path / "new").exit_code == 0
+    assert (tmp_path / "new" / "freihand-training.png").is_file()
+    refused = run("check", "freihand", "--root", copy, "--out", tmp_path / "sheet.txt")
+    assert refused.exit_code == 1 and "sheet.txt: expected a picture's name (.bmp" in refused.output
 
 
 def test_mirrored_labels_and_swapped_joints_are_seen(freihand):

@@ -127,7 +127,7 @@ def replace_uvd(function):
         (replace_uvd(lambda uvd: uvd[:2]), r"expected \(3, any, 36, 3\)"),
         (replace_uvd(lambda uvd: uvd + np.nan), "expected millimetres"),
         (replace_uvd(lambda uvd: uvd * [1, 1, 2] + [2000, 0, 0]), "2 of 2 labels are bad"),
-        (lambda stored: {"joint_xyz": stored["joint_xyz"]}, "has no joint_uvd"),
+        (lambda stored: {"joint_xyz": stored["joint_xyz"]}, "has no array 'joint_uvd' but joint_xyz"),
     ],
     ids=["metres", "two views", "NaN", "beside the picture", "no uvd"],
 )
@@ -139,7 +139,7 @@ def test_bad_labels_are_named(copy, change, reason):
 
 def test_a_file_that_is_no_matlab_file(copy):
     (copy / "train" / "joint_data.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
-    with pytest.raises(BadInputError, match="no MATLAB file"):
+    with pytest.raises(BadInputError, match=r"joint_data\.mat is damaged, or no \.mat file"):
         Nyu(copy, "train")
     (copy / "train" / "joint_data.mat").unlink()
     with pytest.raises(MissingFileError, match="joint_data.mat"):

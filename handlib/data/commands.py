@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from handlib.data.catalogue import DataSource, data_sources
 from handlib.data.contact_sheet import contact_sheet, describe_labels
+from handlib.data.images import IMAGE_SUFFIXES
 from handlib.data.official import OfficialDataset, root_variable
 from handlib.data.official_sets import OFFICIAL_SETS, OfficialSet, official_set, open_official
 from handlib.data.photos import data_folder
@@ -86,7 +87,7 @@ def check_data(
     name: Annotated[str, typer.Argument(help="A data set, for instance freihand.")],
     root: Root = None,
     split: Split = None,
-    out: Annotated[Path | None, typer.Option(help="The picture to write; NAME-SPLIT.png by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The picture to write, or its folder.")] = None,
     skip_bad: SkipBad = False,
 ) -> None:
     """Draw sixteen samples with joints and axes, and print bone lengths and the hand's side.
@@ -94,9 +95,12 @@ def check_data(
     A wrong joint order, a flipped axis or another unit is seen in a second.
     """
     source = official_set(name)
+    if out is not None and not out.is_dir() and out.suffix.lower() not in IMAGE_SUFFIXES:
+        raise BadInputError(f"--out {out}: expected a picture's name ({', '.join(sorted(IMAGE_SUFFIXES))}) or a folder")
     dataset = open_official(name, root, split, on_bad="skip" if skip_bad else "raise")
     samples = spread_samples(dataset, SHEET_SAMPLES)
-    path = Path(f"{source.name}-{dataset.split}.png") if out is None else out
+    sheet = f"{source.name}-{dataset.split}.png"
+    path = Path(sheet) if out is None else out / sheet if out.is_dir() else out
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(contact_sheet(samples)).save(path)
     typer.echo(f"{source.name} {dataset.split}: {len(dataset):,} samples; {len(samples)} of them are in {path}")

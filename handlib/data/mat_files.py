@@ -23,7 +23,9 @@ def read_mat_array(path: Path, name: str, remedy: str) -> np.ndarray:
     if not path.is_file():
         raise MissingFileError(f"no {path}: {remedy}")
     try:
-        content = scipy.io.loadmat(path, variable_names=[name])
+        # Opened here, because scipy hides why a file cannot be.
+        with path.open("rb") as stream:
+            content = scipy.io.loadmat(stream, variable_names=[name])
     except PermissionError as error:
         raise BadInputError(f"{path} may not be read: check its permissions") from error
     # A damaged file can fail in any way at all inside scipy.

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
@@ -25,6 +24,7 @@ from handlib.data.depth_target import DepthRig, MultiViewBatch, crop_views
 from handlib.data.depth_views import calibrate_views
 from handlib.data.images import read_image, read_stored_pixels
 from handlib.data.label_cache import ArrayWriter, cached_labels
+from handlib.data.mat_files import read_mat_array
 from handlib.data.official import OfficialDataset, OnBad, check_choice, joint_faults, numbers
 from handlib.data.sample import Sample
 from handlib.errors import BadInputError
@@ -81,14 +81,8 @@ class Nyu(OfficialDataset):
         self.offer(rows.tolist(), {int(rows[index]): why for index, why in found.items()}, source)
 
     def _write(self, source: Path, out: ArrayWriter) -> None:
-        try:
-            stored = scipy.io.loadmat(source, variable_names=["joint_uvd"])
-        # A damaged file gives almost any error, and so does one of MATLAB 7.3, which is HDF5.
-        except Exception as error:
-            raise BadInputError(f"{source} is no MATLAB file that can be read ({error}): {self.remedy}") from error
-        if "joint_uvd" not in stored:
-            raise BadInputError(f"{source} has no joint_uvd: {self.remedy}")
-        uvd = numbers(stored["joint_uvd"], (NYU_VIEWS, -1, 36, 3), f"{source}, joint_uvd,", self.remedy)
+        stored = read_mat_array(source, "joint_uvd", self.remedy)
+        uvd = numbers(stored, (NYU_VIEWS, -1, 36, 3), f"{source}, joint_uvd,", self.remedy)
         depth = float(np.median(uvd[..., 2])) if uvd.size else 0.0
         if not 100 < depth < 3000:
             raise BadInputError(

@@ -83,7 +83,8 @@ def show_measured(entry: LedgerTable, *, caption: str | None = None, digits: int
     lines: list[list[str | None]] = []
     for row in table.rows:
         if any(value is not None for value in row.values):
-            lines.append([row.label, f"paper: {row.dataset or ', '.join(table.datasets)}", *row.values])
+            on = "" if apart else f": {row.dataset or ', '.join(table.datasets)}"  # the heads say it
+            lines.append([row.label, f"paper{on}", *row.values])
         if row.recipe is None:
             continue
         found = {

@@ -9,7 +9,7 @@ from handlib.reproduce.results import Result
 
 __all__ = ["flat_and_deep", "kind_of", "mean_and_spread", "mean_of", "stored_runs", "values_of"]
 
-KINDS = ("detected keypoints alone", "true 2D, or target 3D", "with source labels", "fit, picture by picture")
+KINDS = ("detected keypoints, no 3D label", "true 2D, or target 3D", "with source labels", "fit, picture by picture")
 """What a number of this chapter rests on; the untrained network and answers to other pictures are none of these."""
 
 

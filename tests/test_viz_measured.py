@@ -128,7 +128,7 @@ def test_the_chapters_runs_are_told_apart_by_what_they_knew(store):
     runs = stored_runs()
     found = flat_and_deep(runs)
     assert {kind: list(dots) for kind, dots in found.items()} == {
-        "detected keypoints alone": ["s2hand-full, seed 0"],
+        "detected keypoints, no 3D label": ["s2hand-full, seed 0"],
         "true 2D, or target 3D": ["s2hand-true-2d, seed 0"],
         "with source labels": ["s2hand-full@source, seed 0"],
     }

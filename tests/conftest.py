@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from handlib.hand import HandModel
 from handlib.hand.files import HandFile, read_hand_file, write_mano_npz
@@ -17,6 +18,9 @@ from handlib.hand.synthetic import mano_dictionary, random_hand_file
 
 # Two cores are shared by all test processes: more threads a process only wait for one another.
 torch.set_num_threads(1)
+# Nor does a busy machine's clock say anything about the code: no test may fail by being slow to draw its examples.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")

@@ -105,6 +105,19 @@ def test_consistency_is_zero_for_equal_readings_and_for_no_others(loss, points: 
         loss(reading[:, :1], reading[:, :1])
 
 
+def test_all_losses_have_right_gradients():
+    maps = (random(2, 3, 4, 5).requires_grad_(), random(2, 3, 4, 5, seed=1))
+    assert torch.autograd.gradcheck(heatmap_loss, maps)
+    assert torch.autograd.gradcheck(silhouette_loss, maps)
+    for loss, points in ((pose_consistency_loss, 21), (mesh_consistency_loss, 30)):
+        readings = (random(1, 3, points, 3).requires_grad_(), random(1, 3, points, 3, seed=1).requires_grad_())
+        assert torch.autograd.gradcheck(loss, readings)
+        # Where both readings agree, the loss rests.
+        assert torch.autograd.gradcheck(loss, (readings[0], readings[0].detach().clone().requires_grad_()))
+    parts = tuple(random(2, seed=seed).requires_grad_() for seed in range(4))
+    assert torch.autograd.gradcheck(lambda s, h, p, m: tassn_objective(s, h, temporal_consistency_loss(p, m)), parts)
+
+
 def test_gaussians_are_one_at_the_keypoint_and_fall_as_they_should():
     # Cell 2 of 8 in a picture of 32 px has its centre at 2.5 * 4 - 0.5.
     maps = gaussian_heatmaps(torch.tensor([[[9.5, 17.5], [-200.0, 5.0]]]), 8, 32)

@@ -141,6 +141,11 @@ def test_a_missing_or_an_unknown_term_is_refused():
 
 
 def test_all_losses_have_right_gradients():
+    flat, true_flat = rand(1, 2, 21, 2).requires_grad_(), rand(1, 2, 21, 2, seed=3)
+    assert torch.autograd.gradcheck(lambda x: joints_2d_loss(x, true_flat, 8), (flat,))
+    for loss, count in ((joints_3d_loss, 21), (vertices_3d_loss, 30)):
+        solid = (rand(1, 2, count, 3).requires_grad_(), rand(1, 2, count, 3, seed=4).requires_grad_())
+        assert torch.autograd.gradcheck(loss, solid)
     points = (0.5 + 6 * rand(1, 2, 5, 2)).requires_grad_()
     mask = rand(1, 2, 8, 8, seed=2)
     assert torch.autograd.gradcheck(lambda x: mask_loss(x, mask), (points,))

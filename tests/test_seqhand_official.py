@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+import torch
 
 from handlib.errors import BadInputError, MissingFileError
 from handlib.experiments.seqhand import CONV_LSTM, DETACHED
+from handlib.experiments.seqhand.batches import FilmDrawer
 from handlib.experiments.seqhand.effort import SMOKE
+from handlib.experiments.seqhand.films import HandLabels
 from handlib.experiments.seqhand.networks import new_network
 from handlib.experiments.seqhand.official import OFFICIAL
 from handlib.experiments.seqhand.official_recipes import LEARNT_FROM, OfficialFilmRecipe, on_official
 from handlib.experiments.seqhand.official_training import read_video
+from handlib.experiments.seqhand.repositioning import RepositionedDrawer
 from handlib.reproduce.published import load_published
 
 SETS = ("ego_dexter", "dexter_object", "stb", "freihand", "bighand")
@@ -70,6 +74,28 @@ def test_learning_and_what_is_learnt_from_go_together():
         OfficialFilmRecipe(name="x@stb", data="stb", dataset="STB", of=CONV_LSTM, finetuning="attached")
     with pytest.raises(BadInputError, match="finetuning"):
         on_official(DETACHED, CONV_LSTM, "stb", "STB", finetuning="half")
+
+
+def test_real_pictures_stand_at_another_place_each_time_with_their_joints():
+    rng, px = np.random.default_rng(0), 48
+    pictures = np.zeros((6, px, px, 3), np.uint8)
+    joints = rng.uniform(16, 32, (6, 21, 2)).round().astype(np.float32)
+    for picture, (x, y) in zip(pictures, joints[:, 0].astype(int), strict=True):
+        picture[y - 1 : y + 2, x - 1 : x + 2] = 255
+    labels = HandLabels(rng.normal(size=(6, 21, 3)).astype(np.float32), joints, np.ones((6, 21), np.float32))
+    rows = np.arange(6).reshape(3, 2)
+    still, moving = (kind(pictures, labels, rows, 3, px, 7) for kind in (FilmDrawer, RepositionedDrawer))
+    here, there, again = still.draw(4), moving.draw(4), moving.draw(4)
+    assert torch.equal(there.pictures, again.pictures) and there.pictures.dtype == torch.uint8
+    assert torch.equal(here.joints_m, there.joints_m)
+    shift = there.joints_2d_px - here.joints_2d_px
+    assert shift.abs().max() > 2 and not torch.equal(moving.draw(5).joints_2d_px, there.joints_2d_px)
+    # The white spot is where the joint is said to be.
+    columns = torch.arange(px, dtype=torch.float32)
+    light = there.pictures[..., 0].float()
+    for axis, dim in ((0, 2), (1, 3)):
+        middle = (light.sum(dim) * columns).sum(-1) / light.sum((2, 3))
+        torch.testing.assert_close(middle, there.joints_2d_px[:, :, 0, axis], atol=0.3, rtol=0)
 
 
 def test_a_video_in_pieces_is_the_whole_video(monkeypatch):

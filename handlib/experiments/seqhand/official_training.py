@@ -9,13 +9,13 @@ from handlib.data.clips import continuous_runs
 from handlib.data.official import OfficialDataset
 from handlib.data.official_crops import OfficialCrops
 from handlib.experiments.official_run import crops_of, open_split
-from handlib.experiments.seqhand.batches import FilmDrawer
 from handlib.experiments.seqhand.effort import Effort, effort_of
 from handlib.experiments.seqhand.films import HandLabels, film_rows
 from handlib.experiments.seqhand.generation import measure_films
 from handlib.experiments.seqhand.networks import NETWORK, read_network, write_network
 from handlib.experiments.seqhand.objective import predict_films
 from handlib.experiments.seqhand.official_recipes import LEARNT_FROM, OfficialFilmRecipe
+from handlib.experiments.seqhand.repositioning import RepositionedDrawer
 from handlib.experiments.seqhand.start import fit
 from handlib.experiments.seqhand.training import train_on_films
 from handlib.experiments.training_report import log_curves, speed_of
@@ -50,8 +50,8 @@ def train_official(context: RunContext) -> Outcome:
     return Outcome({**score_official(context, network.eval(), effort), **metrics}, curves)
 
 
-def real_stills(context: RunContext, effort: Effort) -> FilmDrawer:
-    """The pictures that are fine-tuned on, each a film of one frame, with their labels.
+def real_stills(context: RunContext, effort: Effort) -> RepositionedDrawer:
+    """The pictures that are fine-tuned on, each a film of one frame at a random place, with their labels.
 
     No mask is known of them all: each hand's is the whole picture, so that Eq. 11 only keeps it from leaving.
     """
@@ -62,7 +62,7 @@ def real_stills(context: RunContext, effort: Effort) -> FilmDrawer:
     labels = HandLabels(joints - joints[:, :1], points, sure)
     pictures = np.concatenate([np.asarray(part.rgb) for part in crops])
     rows = film_rows(len(labels), 1)
-    return FilmDrawer(pictures, labels, rows, effort.finetune_batch, effort.image_px, context.seed + 1000)
+    return RepositionedDrawer(pictures, labels, rows, effort.finetune_batch, effort.image_px, context.seed + 1000)
 
 
 def score_official(context: RunContext, network: SeqHandNetwork, effort: Effort) -> dict[str, Metric]:

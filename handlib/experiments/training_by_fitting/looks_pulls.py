@@ -80,7 +80,7 @@ def pull_figure(moved_m: Float[Tensor, "3"]) -> "Figure":
         arrow = _arrow_mm(MM_PER_M * second[[0, 2]].numpy(), PULL_MM * pull[[0, 2]].numpy())
         figure.add_scatter(x=arrow[:, 0], y=arrow[:, 1], mode="lines", name=name, line={"color": colour, "width": 4})
     said = ", ".join(f"{name} {size:.0f}" for name, size in sizes.items())
-    figure.update_layout(title=f"pull of {said}", height=520, margin={"t": 70})
+    figure.update_layout(title={"text": f"pull of {said}", "x": 0.02}, height=520, margin={"t": 70})
     figure.update_xaxes(title="x [mm]", range=(-100, 100), constrain="domain")
     figure.update_yaxes(
         title="z, away from the camera [mm]", range=(-75, 1000 * BACKGROUND_M + 15), scaleanchor="x", constrain="domain"

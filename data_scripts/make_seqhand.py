@@ -48,7 +48,7 @@ def main(
     image_px: Annotated[int, typer.Option(help="side of the frames in pixels")] = 224,
     photographs: Annotated[bool, typer.Option(help="backgrounds from the data folder")] = False,
     workers: Annotated[int, typer.Option(min=1, help="processes; the bytes are the same for any number")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="a Dask scheduler, instead of processes (extra: cluster)")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="a Dask scheduler (extra: cluster), not processes")] = None,
     check: Annotated[bool, typer.Option("--check", help="only compare what is there with its checksums")] = False,
 ) -> None:
     """Write SeqHAND's films to FOLDER, or go on with them."""

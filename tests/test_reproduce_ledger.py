@@ -284,7 +284,12 @@ def test_ledger_page_is_written_with_and_without_results(tmp_path):
     write_result(tmp_path / "results", make_result())
     ledger_page.write_ledger_page(path, tmp_path / "results")
     text = path.read_text()
-    assert "So far 1 of" in text and "measured: open benchmark, laptop" in text
+    assert "So far 1 of" in text and "so have 0 others" in text and "measured: open benchmark, laptop" in text
+    # What stands for no published row is counted apart: it cannot be more than there are.
+    write_result(tmp_path / "results", make_result(recipe="a-baseline"))
+    ledger_page.write_ledger_page(path, tmp_path / "results")
+    text = path.read_text()
+    assert "So far 1 of" in text and "so have 1 others" in text
     labels = re.findall(r"^\((.*)\)=$", text, re.MULTILINE)
     assert len(labels) == len(set(labels)) > 20
 

@@ -59,14 +59,15 @@ def write_ledger_page(path: Path, results: Path | None = None) -> None:
     path = Path(path)
     stored = load_comparable(results)
     entries, verdicts = make_ledger(stored), judge_claims(stored)
-    run = len({result.recipe for result in stored})
-    wanted = len({row.recipe for entry in entries for row in entry.table.rows if row.recipe})
+    run = {result.recipe for result in stored}
+    published = {row.recipe for entry in entries for row in entry.table.rows if row.recipe}
     holding = sum(item.verdict == "holds" for item in verdicts)
     judged = sum(bool(item.sources) for item in verdicts)
     parts = [
         _LEDGER_OPENING,
-        f"So far {run} of {wanted} experiments have a stored run; of {len(verdicts)} claims {judged} could be judged, "
-        f"and {holding} of these hold here.\n",
+        f"So far {len(run & published)} of the {len(published)} experiments that stand for published rows have a "
+        f"stored run, and so have {len(run - published)} others (baselines, looks, rows of our own). Of "
+        f"{len(verdicts)} claims {judged} could be judged, and {holding} of these hold here.\n",
     ]
     for paper in PAPERS:
         own = [entry for entry in entries if entry.table.paper == paper]

@@ -12,8 +12,8 @@ from handlib.experiments.seqhand.films import HandLabels
 from handlib.experiments.seqhand.networks import new_network
 from handlib.experiments.seqhand.official import OFFICIAL
 from handlib.experiments.seqhand.official_recipes import LEARNT_FROM, OfficialFilmRecipe, on_official
-from handlib.experiments.seqhand.official_training import read_video
 from handlib.experiments.seqhand.repositioning import RepositionedDrawer
+from handlib.experiments.seqhand.videos import read_video
 from handlib.reproduce.published import load_published
 
 SETS = ("ego_dexter", "dexter_object", "stb", "freihand", "bighand")
@@ -103,6 +103,6 @@ def test_a_video_in_pieces_is_the_whole_video(monkeypatch):
     network.readout.last.weight.data.normal_(std=1.0)
     rgb = np.random.default_rng(0).integers(0, 255, (7, 32, 32, 3), np.uint8)
     whole = read_video(network, rgb, 32)
-    monkeypatch.setattr("handlib.experiments.seqhand.official_training._FRAMES_AT_ONCE", 3)
+    monkeypatch.setattr("handlib.experiments.seqhand.videos.FRAMES_AT_ONCE", 3)
     assert np.allclose(read_video(network, rgb, 32), whole, atol=1e-5) and whole.shape == (7, 21, 3)
     assert np.abs(np.diff(whole, axis=0)).max() > 1e-4

@@ -20,6 +20,7 @@ from handlib.experiments.seqhand.recipes import (
     StartRecipe,
 )
 from handlib.experiments.seqhand.start import train_start
+from handlib.experiments.seqhand.stereo import StereoRecipe, score_stereo
 from handlib.experiments.seqhand.training import fine_tune, train_on_films
 from handlib.reproduce.experiment import Experiment
 
@@ -52,6 +53,11 @@ BASELINES = (
     BaselineRecipe(effort=TWO_CORES, name="seqhand-mean-hand", method="mean"),
     BaselineRecipe(effort=TWO_CORES, name="seqhand-constant", method="constant"),
     BaselineRecipe(effort=TWO_CORES, name="seqhand-untrained", method="untrained"),
+)
+
+ON_STEREO = tuple(
+    StereoRecipe(effort=TWO_CORES, name=f"{row.name}@stereo", of=row)
+    for row in (CONV_LSTM, STILLS_REAL, ATTACHED, DETACHED)
 )
 
 
@@ -89,4 +95,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         DerivedRecipe(effort=TWO_CORES, name="seqhand-attached-pieces", of=ATTACHED, look="pieces"),
     ),
     Experiment(recipe=DataRecipe(effort=TWO_CORES), work=measure_generation, seeds=(0,)),
+    *(Experiment(recipe=recipe, work=score_stereo) for recipe in ON_STEREO),
+    Experiment(recipe=StereoRecipe(effort=TWO_CORES, name="seqhand-mean-hand@stereo"), work=score_stereo, seeds=(0,)),
 )

@@ -1,8 +1,6 @@
 """The work of SeqHAND's rows on official data: fine-tuning on real labelled pictures, scores on real videos."""
 
 import numpy as np
-import torch
-from jaxtyping import Float
 
 from handlib.data.bighand_poses import bighand_poses
 from handlib.data.clips import continuous_runs
@@ -13,11 +11,11 @@ from handlib.experiments.seqhand.effort import Effort, effort_of
 from handlib.experiments.seqhand.films import HandLabels, film_rows
 from handlib.experiments.seqhand.generation import measure_films
 from handlib.experiments.seqhand.networks import NETWORK, read_network, write_network
-from handlib.experiments.seqhand.objective import predict_films
 from handlib.experiments.seqhand.official_recipes import LEARNT_FROM, OfficialFilmRecipe
 from handlib.experiments.seqhand.repositioning import RepositionedDrawer
 from handlib.experiments.seqhand.start import fit
 from handlib.experiments.seqhand.training import train_on_films
+from handlib.experiments.seqhand.videos import read_video
 from handlib.experiments.training_report import log_curves, speed_of
 from handlib.metrics.protocols.fingertips import FEWEST_TIPS, fingertips
 from handlib.metrics.protocols.stb import stb
@@ -28,7 +26,6 @@ from handlib.reproduce.results import Curve, Metric, Outcome
 from handlib.skeleton import TIPS
 from handlib.training.loop import TrainSettings
 
-_FRAMES_AT_ONCE = 50
 _FEW = 40
 
 
@@ -84,17 +81,6 @@ def score_official(context: RunContext, network: SeqHandNetwork, effort: Effort)
         alignments = dict.fromkeys(scores, "not applicable")
     units = {name: "1" if "auc" in name else "mm" for name in scores}
     return frames | {name: Metric(float(scores[name]), units[name], alignments[name]) for name in scores}
-
-
-@torch.no_grad()
-def read_video(network: SeqHandNetwork, rgb: np.ndarray, image_px: int) -> Float[np.ndarray, "frames 21 3"]:
-    """Joints (m, from the wrist) of a video of any length, its memory carried from piece to piece."""
-    device, state, parts = next(network.parameters()).device, None, []
-    for first in range(0, len(rgb), _FRAMES_AT_ONCE):
-        piece = torch.from_numpy(np.array(rgb[first : first + _FRAMES_AT_ONCE]))[None].to(device)
-        found, state = predict_films(network, piece, image_px, 0, state)
-        parts.append(found.seen.joints_m[0].float().cpu().numpy())
-    return np.concatenate(parts)
 
 
 def walk_on_bighand(context: RunContext) -> Outcome:

@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+import signal
 import sys
 import types
 from dataclasses import replace
@@ -21,6 +22,9 @@ torch.set_num_threads(1)
 # Nor does a busy machine's clock say anything about the code: no test may fail by being slow to draw its examples.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+# What a shell starts in the background ignores Ctrl-C, and so do its children; some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from handlib.experiments.s2hand_v.recipes import (
     DetectionsRecipe,
     VideoRecipe,
 )
+from handlib.experiments.s2hand_v.stereo_detector import score_stereo_detector
 from handlib.experiments.s2hand_v.training import train_and_score
 from handlib.experiments.s2hand_v.without_hands import train_without_hands, without_hands
 from handlib.reproduce.experiment import Experiment
@@ -71,8 +72,15 @@ def _real(film: str) -> tuple[Experiment, ...]:
         RealFilmRecipe(name=f"{name}-detector", film=film, dataset=dataset, method="detector"),
     ]
     trained = (S2HAND, FULL)
+    # The stereo film's labels bring no 3D guess of a detector: it is asked for one.
+    asked = score_stereo_detector if film == "stereo" else score_real_film
     return tuple(
-        Experiment(recipe=row, work=score_real_film, seeds=FULL_SEEDS if row.of in trained else (0,)) for row in rows
+        Experiment(
+            recipe=row,
+            work=asked if row.method == "detector" else score_real_film,
+            seeds=FULL_SEEDS if row.of in trained else (0,),
+        )
+        for row in rows
     )
 
 

@@ -1,6 +1,6 @@
 """What finished runs of a chapter say, for pages: values by recipe, and curves; nothing that trains imports this."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -39,6 +39,24 @@ def mean_and_spread(runs: Iterable[Result], recipe: str, metric: str, digits: in
         return None
     spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{np.mean(values):.{digits}f}{spread}"
+
+
+def by_seed(runs: Iterable[Result], recipe: str, metric: str) -> dict[int, float]:
+    """Seed -> a metric of a recipe's runs, in the order of the seeds: rows are to be compared seed by seed."""
+    found = {run.seed: run.outcome.metrics for run in runs if run.recipe == recipe}
+    return {seed: float(metrics[metric].value) for seed, metrics in sorted(found.items()) if metric in metrics}
+
+
+def values_by_seed(runs: Iterable[Result], recipes: Sequence[str], metric: str) -> dict[int, tuple[float, ...]]:
+    """Seed -> a metric of each recipe, for the seeds that all of them have been run with.
+
+    Rows of a seed begin with the same weights, so that they are compared seed by seed. Means over different seeds would
+    tell how the seeds differ.
+    """
+    runs = list(runs)
+    values = [by_seed(runs, recipe, metric) for recipe in recipes]
+    shared = sorted(set.intersection(*map(set, values))) if values else []
+    return {seed: tuple(of_recipe[seed] for of_recipe in values) for seed in shared}
 
 
 def mean_curves(runs: Iterable[Result], rows: Mapping[str, str], curve: str = "success") -> dict[str, Points]:

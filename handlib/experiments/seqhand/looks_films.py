@@ -13,7 +13,7 @@ from handlib.errors import MissingFileError
 from handlib.experiments.seqhand.effort import Effort, effort_of
 from handlib.experiments.seqhand.networks import NETWORK, read_network
 from handlib.experiments.seqhand.recipes import CHAPTER, FilmRecipe, FineTunedRecipe, film_recipe_of
-from handlib.experiments.stored import chapter_runs
+from handlib.experiments.stored import chapter_runs, values_by_seed
 from handlib.experiments.stored import mean_curves as mean_curves
 from handlib.experiments.stored import mean_of as mean_of
 from handlib.hand.hand_code import HandCode, SeenHand, see_hand
@@ -44,11 +44,8 @@ def mean_difference(runs: Iterable[Result], one: str, other: str, metric: str) -
 
     Two looks at one training are compared seed by seed: else the scatter of trainings would be taken for a difference.
     """
-    runs = list(runs)
-    both = common_seeds(runs, one, other)
-    means = (mean_of((run for run in runs if run.seed in both), recipe, metric) for recipe in (one, other))
-    first, second = means
-    return None if first is None or second is None else first - second
+    pairs = values_by_seed(runs, (one, other), metric).values()
+    return float(np.mean([first - second for first, second in pairs])) if pairs else None
 
 
 def explain_film(

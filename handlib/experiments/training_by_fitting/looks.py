@@ -12,6 +12,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from handlib.errors import MissingFileError
+from handlib.experiments import stored
 from handlib.experiments.stored import chapter_runs
 from handlib.experiments.stored import mean_curves as mean_curves
 from handlib.experiments.training_by_fitting.effort import effort_of
@@ -66,9 +67,8 @@ def _left(recipe: str, profile: str, seed: int, name: str) -> tuple[Path, str]:
 
 
 def by_seed(runs: Iterable[Result], recipe: str, metric: str = "mean_error") -> dict[int, float]:
-    """Seed -> a metric of a recipe's runs, in the order of the seeds: rows are to be compared seed by seed."""
-    found = {run.seed: run.outcome.metrics for run in runs if run.recipe == recipe}
-    return {seed: float(metrics[metric].value) for seed, metrics in sorted(found.items()) if metric in metrics}
+    """As :func:`handlib.experiments.stored.by_seed`, of the chapter's own measure unless told."""
+    return stored.by_seed(runs, recipe, metric)
 
 
 def success_figure(key: str, runs: Iterable[Result]) -> "Figure":

@@ -21,6 +21,7 @@ from handlib.experiments.training_by_fitting.recipes import (
     beginning,
 )
 from handlib.experiments.training_by_fitting.synthetic import train_synthetic
+from handlib.experiments.training_by_fitting.thorough import ThoroughRecipe, train_thoroughly
 from handlib.experiments.training_by_fitting.training import score_derived, train_by_fitting
 from handlib.reproduce.experiment import Experiment
 
@@ -52,6 +53,8 @@ OTHER_AVERAGES = (
 TWO_STACKS = FittingRecipe(name="fitting-multi-view-stack-2", stacks=2)
 LONGER = LongerRecipe(name="fitting-multi-view-longer")
 LONGEST = LongerRecipe(name="fitting-multi-view-longest", longer=24)
+THOROUGH = ThoroughRecipe(name="fitting-multi-view-thorough")
+WITHOUT_FRAMES = ThoroughRecipe(name="fitting-synthetic-thorough", frames=False)
 RELEASED_WEIGHTS = FittingRecipe(name="fitting-released-weights", weights="released")
 _TIPS = {"mean_error": "tips_error"}
 
@@ -83,6 +86,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         recipe=TrackingRecipe(name="fitting-tracking-from-truth", start="truth"), work=track_and_score, seeds=(0,)
     ),
+    Experiment(recipe=THOROUGH, work=train_thoroughly, seeds=FULL_SEEDS),
+    Experiment(recipe=WITHOUT_FRAMES, work=train_thoroughly, seeds=FULL_SEEDS),
     Experiment(recipe=LONGEST, work=train_longer, seeds=(0,)),
     *_derived(
         DerivedRecipe(name="fitting-multi-view-tips", of=MULTI_VIEW, columns=_TIPS),

@@ -6,22 +6,21 @@ Both layers turn 30 PCA coefficients, 10 shape coefficients, a global rotation a
 joints in float32, and take gradients of the sum of squares of both. Runs alternate, so that a busy machine slows both.
 """
 
-import argparse
-import json
-import platform
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
+from alternating import arguments, race, setting_of, write_rows
 
 from handlib import HandModel
 from handlib.hand.files import write_mano_npz
 from handlib.hand.synthetic import random_hand_file
 
 NUM_PCA = 30
+BATCHES = (64, 1024)
+"""Compared one after the other, unless ``--batch`` names one."""
 
 
 def make_inputs(batch: int) -> dict[str, torch.Tensor]:
@@ -50,55 +49,30 @@ def smplx_layer(path: Path) -> Callable[[dict[str, torch.Tensor]], tuple[torch.T
     return run
 
 
-def time_once(layer: Callable, inputs: dict[str, torch.Tensor]) -> tuple[float, float]:
-    """Seconds of one forward, and of forward and backward together."""
-    for tensor in inputs.values():
-        tensor.grad = None
-    start = time.perf_counter()
-    vertices, joints = layer(inputs)
-    forward = time.perf_counter() - start
-    (vertices.square().sum() + joints.square().sum()).backward()
-    return forward, time.perf_counter() - start
-
-
 def compare(batch: int, repeats: int, path: Path) -> dict[str, float]:
     """Median milliseconds of both layers at one batch size."""
-    layers = {"handlib": handlib_layer(path), "smplx": smplx_layer(path)}
     inputs = make_inputs(batch)
-    for layer in layers.values():
-        for _ in range(3):
-            time_once(layer, inputs)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in layers}
-    for _ in range(repeats):
-        for name, layer in layers.items():
-            times[name].append(time_once(layer, inputs))
+    layers = {"handlib": handlib_layer(path), "smplx": smplx_layer(path)}
+    times = race({name: partial(layer, inputs) for name, layer in layers.items()}, repeats, warm_up=3)
     row: dict[str, float] = {"batch": batch}
-    for name, samples in times.items():
-        row[f"{name}_forward_ms"] = 1000 * statistics.median(t for t, _ in samples)
-        row[f"{name}_ms"] = 1000 * statistics.median(t for _, t in samples)
+    for name, ms in times.items():
+        row |= {f"{name}_forward_ms": ms["forward"], f"{name}_ms": ms["both"]}
     row["speedup"] = row["smplx_ms"] / row["handlib_ms"]
     return row
 
 
 def main() -> None:
     """Print the table, and write it as JSON if asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batches", type=int, nargs="+", default=[64, 1024])
-    parser.add_argument("--repeats", type=int, default=31)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = arguments(__doc__, repeats=31, batch=0)
     with tempfile.TemporaryDirectory() as folder:
         path = write_mano_npz(random_hand_file(), Path(folder) / "MANO_RIGHT.npz")
-        rows = [compare(batch, args.repeats, path) for batch in args.batches]
-    setting = f"CPU, {args.threads} threads, median of {args.repeats}, torch {torch.__version__}"
+        rows = [compare(batch, args.repeats, path) for batch in ([args.batch] if args.batch else BATCHES)]
+    setting = setting_of(args)
     print(f"forward + backward, float32, {setting}")
     print(f"{'batch':>6} {'handlib ms':>11} {'smplx ms':>9} {'times as fast':>14}")
     for row in rows:
         print(f"{row['batch']:>6} {row['handlib_ms']:>11.2f} {row['smplx_ms']:>9.2f} {row['speedup']:>14.2f}")
-    if args.json:
-        args.json.write_text(json.dumps({"setting": setting, "machine": platform.machine(), "rows": rows}, indent=2))
+    write_rows(args, setting, rows)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,12 @@ one thread. Runs alternate, so that a busy machine slows all. Target of the torc
 224 px, 1,538 faces and batch 16: 40 ms an image on two cores.
 """
 
-import argparse
-import json
-import platform
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 
 import torch
+from alternating import arguments, race, setting_of, write_rows
 from torch import Tensor
 
 from handlib import HandModel
@@ -69,57 +64,25 @@ def make_tasks(batch: int, image_px: int) -> dict[str, Callable[[], Tensor]]:
     return tasks
 
 
-def time_once(task: Callable[[], Tensor]) -> tuple[float, float]:
-    """Seconds of one forward, and of forward and backward together."""
-    start = time.perf_counter()
-    picture = task()
-    forward = time.perf_counter() - start
-    picture.square().sum().backward()
-    return forward, time.perf_counter() - start
-
-
 def compare(batch: int, image_px: int, repeats: int) -> list[dict[str, float | str]]:
     """Median milliseconds an image of every task."""
-    tasks = make_tasks(batch, image_px)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
-    for number in range(repeats + 1):
-        for name, task in tasks.items():
-            sample = time_once(task)
-            if number:  # the first round warms up
-                times[name].append(sample)
-    per_image = 1000 / batch
     return [
-        {
-            "task": name,
-            "forward_ms": per_image * statistics.median(forward for forward, _ in samples),
-            "forward_backward_ms": per_image * statistics.median(both for _, both in samples),
-        }
-        for name, samples in times.items()
+        {"task": name, "forward_ms": ms["forward"] / batch, "forward_backward_ms": ms["both"] / batch}
+        for name, ms in race(make_tasks(batch, image_px), repeats).items()
     ]
 
 
 def main() -> None:
     """Print the table, and write it as JSON if asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--image-px", type=int, default=224)
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = arguments(__doc__, repeats=9, batch=16, image_px=224)
     rows = compare(args.batch, args.image_px, args.repeats)
-    setting = (
-        f"{args.image_px} px, batch {args.batch}, 1,538 faces, CPU, {args.threads} threads, "
-        f"median of {args.repeats}, torch {torch.__version__}"
-    )
+    setting = setting_of(args, f"{args.image_px} px, batch {args.batch}, 1,538 faces")
     print(f"ms an image; {setting}")
     print(f"{'task':<30} {'forward':>8} {'+ backward':>11}")
     for row in rows:
         print(f"{row['task']:<30} {row['forward_ms']:>8.2f} {row['forward_backward_ms']:>11.2f}")
     print(f"target for 'silhouette, torch': {TARGET_MS:.0f} ms")
-    if args.json:
-        args.json.write_text(json.dumps({"setting": setting, "machine": platform.machine(), "rows": rows}, indent=2))
+    write_rows(args, setting, rows)
 
 
 if __name__ == "__main__":

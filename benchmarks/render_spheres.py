@@ -7,15 +7,10 @@ gradients for centres and radii. Runs alternate, so that a busy machine slows bo
 backward at 64 px, 41 spheres and batch 64: 30 ms on two cores.
 """
 
-import argparse
-import json
-import platform
-import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from alternating import arguments, race, setting_of, write_rows
 from torch import Tensor
 
 from handlib.hand import HandModel, SphereHand
@@ -51,58 +46,26 @@ def make_tasks(batch: int, image_px: int) -> dict[str, Callable[[], Tensor]]:
     }
 
 
-def time_once(task: Callable[[], Tensor]) -> tuple[float, float]:
-    """Seconds of one forward, and of forward and backward together."""
-    start = time.perf_counter()
-    picture = task()
-    forward = time.perf_counter() - start
-    picture.square().sum().backward()
-    return forward, time.perf_counter() - start
-
-
 def compare(batch: int, image_px: int, repeats: int) -> list[dict[str, float | str]]:
     """Median milliseconds of a batch for every task, and the least, which a busy machine leaves alone."""
-    tasks = make_tasks(batch, image_px)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
-    for number in range(repeats + 1):
-        for name, task in tasks.items():
-            sample = time_once(task)
-            if number:  # the first round warms up
-                times[name].append(sample)
     return [
-        {
-            "task": name,
-            "forward_ms": 1e3 * statistics.median(forward for forward, _ in samples),
-            "forward_backward_ms": 1e3 * statistics.median(both for _, both in samples),
-            "least_ms": 1e3 * min(both for _, both in samples),
-        }
-        for name, samples in times.items()
+        {"task": name, "forward_ms": ms["forward"], "forward_backward_ms": ms["both"], "least_ms": ms["least"]}
+        for name, ms in race(make_tasks(batch, image_px), repeats).items()
     ]
 
 
 def main() -> None:
     """Print the table, and write it as JSON if asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--image-px", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = arguments(__doc__, repeats=9, batch=64, image_px=64)
     rows = compare(args.batch, args.image_px, args.repeats)
-    setting = (
-        f"{args.image_px} px, 41 spheres, batch {args.batch}, CPU, {args.threads} threads, median of {args.repeats}, "
-        f"torch {torch.__version__}"
-    )
+    setting = setting_of(args, f"{args.image_px} px, 41 spheres, batch {args.batch}")
     print(f"ms a batch; {setting}")
     print(f"{'task':<16} {'forward':>8} {'+ backward':>11} {'least':>8}")
     for row in rows:
         forward, both, least = (row[name] for name in ("forward_ms", "forward_backward_ms", "least_ms"))
         print(f"{row['task']:<16} {forward:>8.1f} {both:>11.1f} {least:>8.1f}")
     print(f"target for 'render_spheres': {TARGET_MS:.0f} ms")
-    if args.json:
-        args.json.write_text(json.dumps({"setting": setting, "machine": platform.machine(), "rows": rows}, indent=2))
+    write_rows(args, setting, rows)
 
 
 if __name__ == "__main__":

@@ -218,7 +218,8 @@ def test_bad_input_is_refused(change: dict, message: str) -> None:
         render_spheres(**(good | change), image_size=8)
 
 
-def test_the_benchmark_draws_the_same_hands_twice() -> None:
+def test_the_benchmark_draws_the_same_hands_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
     path = Path(__file__).parents[1] / "benchmarks" / "render_spheres.py"
     spec = importlib.util.spec_from_file_location("render_spheres_benchmark", path)
     benchmark = importlib.util.module_from_spec(spec)

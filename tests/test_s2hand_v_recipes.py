@@ -14,11 +14,13 @@ from handlib.errors import BadInputError, MissingFileError
 from handlib.experiments.s2hand_v import (
     EXPERIMENTS,
     FULL,
+    LONGER,
     MAIN,
     ORTHO_QUATERNION,
     QUATERNION,
     S2HAND,
     SMOOTH,
+    TEMPORAL,
     TS,
     WILD,
     encodings,
@@ -26,6 +28,7 @@ from handlib.experiments.s2hand_v import (
     training,
 )
 from handlib.experiments.s2hand_v.effort import SMOKE
+from handlib.experiments.s2hand_v.longer import MANY_FILMS, ManyFilmsDrawer, longer
 from handlib.experiments.s2hand_v.network import NETWORK, starting_network
 from handlib.experiments.s2hand_v.objective import motion_term, video_objective
 from handlib.experiments.s2hand_v.recipes import video_weights
@@ -42,8 +45,10 @@ from handlib.training.loop import TrainSettings
 BY_NAME = {experiment.recipe.name: experiment for experiment in EXPERIMENTS}
 KINDS = (
     "s2hand-v-detector",
+    "s2hand-v-detector-many-films",
     "s2hand-v-released",
     "s2hand-v-quaternion-ts",
+    "s2hand-v-quaternion-ts-longer",
     "s2hand-ho3d-full",
     "s2hand-v-ortho-quaternion-wild",
     "s2hand-v-mean-hand",
@@ -77,14 +82,14 @@ def forget() -> None:
 def test_each_kind_of_recipe_runs_and_says_what_it_measured(store, name):
     outcome = BY_NAME[name].run("smoke", 0).outcome
     assert outcome.not_obtained is None
-    if name == "s2hand-v-detector":
+    if name.startswith("s2hand-v-detector"):
         # Each frame is detected by itself: keypoints tremble more than the hand.
         assert outcome.metrics["test_flicker"].value > outcome.metrics["test_flicker_true"].value > 0
         return
     assert {"pa_mpjpe", "pa_mpvpe", "pa_f_5mm", "test_acc", "test_acc_err_per_frame"} <= outcome.metrics.keys()
-    if name == "s2hand-v-quaternion-ts":
+    if name.startswith("s2hand-v-quaternion-ts"):
         assert {"train_acc_err", "train_quaternion", "test_shape_sd", "test_texture_sd"} <= outcome.metrics.keys()
-        assert len(outcome.curves["training_motion"].y) == 1
+        assert np.isfinite(outcome.curves["training_motion"].y).all()
 
 
 def test_smooth_is_not_right(store):
@@ -115,6 +120,17 @@ def test_rows_differ_in_what_their_names_say():
         video_weights(replace(S2HAND, motion="wobble"))
 
 
+def test_longer_rows_differ_from_theirs_in_films_and_steps_alone():
+    shorts = (S2HAND, QUATERNION, FULL, TEMPORAL, SMOOTH)
+    for row, short in zip(LONGER, shorts, strict=True):
+        assert row.name == f"{short.name}-longer" and row.data_digest() == short.data_digest()
+        unlike = {key for key, value in vars(short).items() if getattr(row, key) != value}
+        assert unlike == {"name", "effort", "steps"} and row.effort == MANY_FILMS == replace(
+            short.effort, train_films=320, extra_films=0
+        )
+    assert LONGER[0].steps == 10 * S2HAND.steps
+
+
 def rest(recipe) -> dict:
     """What all main rows have in common."""
     return {
@@ -137,15 +153,16 @@ def one_step(recipe) -> list[torch.Tensor]:
 
     def step(context) -> list[torch.Tensor]:
         task = build_task(recipe, SMOKE, starting_network(recipe.camera, 0), 0).train()
-        video_objective(task, EncodedDrawer(context).draw(0), 0).loss.backward()
+        drawer = ManyFilmsDrawer(context, SMOKE) if recipe.effort == MANY_FILMS else EncodedDrawer(context)
+        video_objective(task, drawer.draw(0), 0).loss.backward()
         return [parameter.grad.clone() for parameter in task.parameters() if parameter.grad is not None]
 
     return within(recipe, step)
 
 
 def test_no_label_of_a_film_enters_a_training_step(store):
-    recipe = replace(FULL, name="step")
-    before = one_step(recipe)
+    rows = [replace(row, name="step") for row in (FULL, longer(FULL))]
+    before = [one_step(row) for row in rows]
     paths = sorted(store.glob("cache/films/*/video-train-*/labels/*.npy"))
     kept = {path: path.read_bytes() for path in paths}
     assert len(paths) == 3
@@ -156,7 +173,8 @@ def test_no_label_of_a_film_enters_a_training_step(store):
             array.flush()
         forget()
         assert np.isnan(films.labels(SMOKE, "train").joints_m).all()
-        assert all(torch.equal(a, b) for a, b in zip(before, one_step(recipe), strict=True))
+        for row, was in zip(rows, before, strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(was, one_step(row), strict=True))
     finally:
         for path, content in kept.items():
             path.write_bytes(content)

@@ -117,6 +117,18 @@ def test_dots_of_rows_and_of_groups(store):
     groups = {"a": {"one": (1.0, 2.0)}, "b": {"two": (3.0, 1.0)}}
     figure = viz.dot_figure(groups, x_label="x", y_label="y", level=("mean", 1.5))
     assert [trace.name for trace in figure.data] == ["a", "b", "mean"] and list(figure.data[2].y) == [1.5, 1.5]
+    figure = viz.dot_figure(
+        {**groups, "later": {"three": (2.0, 2.0)}},
+        x_label="x",
+        y_label="y",
+        like={"later": "b"},
+        lines={"same": [(0.0, 0.0), (2.0, 2.0)]},
+    )
+    b, later, line = figure.data[1:]
+    assert later.marker.color == b.marker.color and later.marker.symbol == f"{b.marker.symbol}-open"
+    assert line.name == "same" and list(line.y) == [0, 2]
+    filled, hollow = plotly_to_matplotlib(figure).axes[0].lines[1:3]
+    assert hollow.get_marker() == filled.get_marker() and hollow.get_markerfacecolor() == "none"
     with pytest.raises(BadInputError, match="no dot"):
         viz.dot_figure({"a": {}}, x_label="x", y_label="y")
 

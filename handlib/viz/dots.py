@@ -1,11 +1,11 @@
 """Dots that each stand for a run: one number against another, or one number a row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from handlib.errors import BadInputError
 from handlib.reproduce.ledger import LedgerTable
-from handlib.viz.theme import INK
+from handlib.viz.theme import COLOURS, INK
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -19,6 +19,8 @@ def dot_figure(
     x_label: str,
     y_label: str,
     level: tuple[str, float] | None = None,
+    like: Mapping[str, str] | None = None,
+    lines: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     height: int = 460,
 ) -> "Figure":
     """Named dots in groups, told apart by colour and symbol.
@@ -27,6 +29,8 @@ def dot_figure(
         groups: group -> name of a dot, shown when pointed at -> (x, y).
         x_label, y_label: of the axes, with units.
         level: name and y of a dotted line across the figure, to compare with.
+        like: group -> another one, whose colour and symbol it takes, hollow.
+        lines: name -> corners of a dotted line, to compare with.
         height: in CSS pixels.
 
     Raises:
@@ -37,14 +41,20 @@ def dot_figure(
     dots = [dot for group in groups.values() for dot in group.values()]
     if not dots:
         raise BadInputError("groups has no dot to draw; give at least one (x, y)")
-    figure = go.Figure()
-    for index, (name, group) in enumerate(groups.items()):
+    figure, like = go.Figure(), like or {}
+    looks = [name for name in groups if like.get(name) not in groups]
+    for name, group in groups.items():
         x, y = ([dot[axis] for dot in group.values()] for axis in (0, 1))
-        marker = {"size": 10, "symbol": _SYMBOLS[index % len(_SYMBOLS)], "opacity": 0.8}
+        index, hollow = (looks.index(name), "") if name in looks else (looks.index(like[name]), "-open")
+        marker = {"size": 10, "symbol": _SYMBOLS[index % len(_SYMBOLS)] + hollow, "opacity": 0.8}
+        marker["color"] = COLOURS[index % len(COLOURS)]
         figure.add_scatter(x=x, y=y, mode="markers", name=name, text=list(group), hoverinfo="text+x+y", marker=marker)
     if level is not None:
-        ends = [0, 1.05 * max(x for x, _ in dots)]
-        figure.add_scatter(x=ends, y=[level[1]] * 2, mode="lines", name=level[0], line={"dash": "dot", "color": INK})
+        ends = (0, level[1]), (1.05 * max(x for x, _ in dots), level[1])
+        lines = {level[0]: ends, **(lines or {})}
+    for name, corners in (lines or {}).items():
+        x, y = zip(*corners, strict=True)
+        figure.add_scatter(x=x, y=y, mode="lines", name=name, line={"dash": "dot", "color": INK})
     figure.update_xaxes(title=x_label, rangemode="tozero")
     figure.update_yaxes(title=y_label, rangemode="tozero")
     # Held at its top, a legend of many lines grows away from the axis.

@@ -116,7 +116,8 @@ def _draw_scatter(axes: "Axes", trace: Any, colour: str, _bars: list[Any]) -> No
         axes.scatter(x, y, c=trace.marker.color, s=(trace.marker.size or 6) ** 2, label=trace.name, alpha=trace.opacity)
         return
     size = trace.marker.size if isinstance(trace.marker.size, int | float) else 6
-    marker = MARKERS.get(trace.marker.symbol or "circle", "o") if "markers" in mode else ""
+    symbol = str(trace.marker.symbol or "circle")
+    marker = MARKERS.get(symbol.removesuffix("-open"), "o") if "markers" in mode else ""
     axes.plot(
         x,
         y,
@@ -126,7 +127,7 @@ def _draw_scatter(axes: "Axes", trace: Any, colour: str, _bars: list[Any]) -> No
         marker=marker,
         alpha=trace.opacity,
         markersize=size * 0.75,
-        markerfacecolor=colour_of(trace.marker.color, line),
+        markerfacecolor="none" if symbol.endswith("-open") else colour_of(trace.marker.color, line),
         label=trace.name,
     )
     if trace.fill in ("tozeroy", "toself", "tonexty"):

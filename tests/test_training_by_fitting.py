@@ -12,21 +12,33 @@ from handlib.data.depth_cube import denormalise_depth
 from handlib.data.depth_source import SyntheticDepth
 from handlib.data.depth_target import MultiViewDepth
 from handlib.errors import BadInputError, MissingFileError
-from handlib.experiments.training_by_fitting import EXPERIMENTS, MULTI_VIEW, SINGLE_VIEW, WITHOUT_PRIORS, data
+from handlib.experiments.training_by_fitting import (
+    EXPERIMENTS,
+    MULTI_VIEW,
+    SINGLE_VIEW,
+    THOROUGH,
+    WITHOUT_FRAMES,
+    WITHOUT_PRIORS,
+    data,
+    thorough,
+)
 from handlib.experiments.training_by_fitting.batches import DepthDrawer, frame_counts, synthetic_crops
 from handlib.experiments.training_by_fitting.effort import SMOKE
 from handlib.experiments.training_by_fitting.objective import FittingObjective
 from handlib.experiments.training_by_fitting.prior import train_prior
-from handlib.experiments.training_by_fitting.recipes import FittingRecipe, beginning
+from handlib.experiments.training_by_fitting.recipes import CHAPTER, FittingRecipe, beginning
 from handlib.experiments.training_by_fitting.scoring import joint_maps, score_errors, score_views
 from handlib.experiments.training_by_fitting.supervision import AllStacks, SyntheticObjective
-from handlib.experiments.training_by_fitting.synthetic import score_on_target
+from handlib.experiments.training_by_fitting.synthetic import NETWORK, score_on_target, train_synthetic
 from handlib.experiments.training_by_fitting.training import fit_to_frames, train_by_fitting, weights_of
 from handlib.losses.sphere_priors import fitting_objective, fitting_terms
 from handlib.models.depth_hourglass import DepthEstimator
+from handlib.reproduce.artifacts import find_artifact
 from handlib.reproduce.published import load_published
 from handlib.reproduce.recipe import run
 from handlib.reproduce.results import Outcome
+from handlib.reproduce.state import read_state
+from handlib.training.loop import fit_network
 
 BY_NAME = {experiment.recipe.name: experiment for experiment in EXPERIMENTS}
 
@@ -83,7 +95,8 @@ def test_rows_bear_the_published_names():
     tables = [table for key, table in load_published().items() if key.startswith("fitting/")]
     assert {row.recipe for table in tables for row in table.rows if row.recipe} <= BY_NAME.keys()
     assert BY_NAME["fitting-multi-view"].seeds == (0, 1, 2)
-    assert beginning(MULTI_VIEW) == BY_NAME["fitting-synthetic-noise"].recipe
+    begins = {beginning(recipe) for recipe in (MULTI_VIEW, THOROUGH, WITHOUT_FRAMES)}
+    assert begins == {BY_NAME["fitting-synthetic-noise"].recipe}
 
 
 def trained_bits(recipe: FittingRecipe) -> list[torch.Tensor]:
@@ -115,6 +128,62 @@ def test_no_label_of_the_target_enters_a_training(store):
         # The test can fail: whoever does open these files meets the NaN.
         with pytest.raises(BadInputError):
             score_on_target(DepthEstimator(1, SMOKE.features), SMOKE)
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+        forget()
+
+
+@pytest.fixture
+def looked_at(store, monkeypatch):
+    """What the longest trainings of a test end with ("weights") and were told ("settings"); they are not scored."""
+    seen = {}
+
+    def fit(context, network, objective, draw, settings):
+        seen["settings"] = settings
+        return fit_network(context, network, objective, draw, settings)
+
+    def stop(context, network, log, effort):
+        seen["weights"] = {name: value.clone() for name, value in network.state_dict().items()}
+        return Outcome(not_obtained="looked at only")
+
+    monkeypatch.setattr(thorough, "fit_network", fit)
+    monkeypatch.setattr(thorough, "finish", stop)
+    return seen
+
+
+def train_thoroughly(recipe: thorough.ThoroughRecipe) -> None:
+    """A smoke training with twice the steps."""
+    short = replace(recipe, name=f"{recipe.name}-short", longer=2)
+    run(short, "smoke", 0, thorough.train_thoroughly, force=True, device="cpu")
+
+
+def same_bits(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Whether two networks are the same."""
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_the_control_of_the_longest_fitting_sees_no_frame(store, looked_at):
+    run(beginning(THOROUGH), "smoke", 0, train_synthetic, needs=(NETWORK,))
+    begun = read_state(find_artifact(CHAPTER, beginning(THOROUGH).name, "smoke", 0, NETWORK))
+    train_thoroughly(WITHOUT_FRAMES)
+    control, settings = looked_at["weights"], looked_at["settings"]
+    assert settings.steps == 2 * SMOKE.fitting_steps and settings.learning_rate == thorough.RATE > SMOKE.fitting_rate
+    assert begun.keys() == control.keys() and not same_bits(begun, control), "it does train"
+    assert len(data.stored_views(SMOKE, "both")) == 6, "all frames are drawn"
+    kept = {path: path.read_bytes() for path in store.glob("cache/depth-frames/*/*/views/depth.npy")}
+    forget()
+    try:
+        for path in kept:
+            depth = np.lib.format.open_memmap(path, mode="r+")
+            depth[...] = np.nan
+            depth.flush()
+        train_thoroughly(WITHOUT_FRAMES)
+        assert same_bits(control, looked_at["weights"])
+        # The test can fail: whoever does see the frames meets the NaN, and is told to take the same steps.
+        with pytest.raises(BadInputError, match="NaN"):
+            train_thoroughly(THOROUGH)
+        assert looked_at["settings"] == settings
     finally:
         for path, content in kept.items():
             path.write_bytes(content)

@@ -1,7 +1,7 @@
 """What the page shows: spheres as a mesh, crops as pictures, trained networks, curves of runs beside printed points."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ from handlib.reproduce.published import load_published
 from handlib.reproduce.results import Result
 from handlib.reproduce.state import read_state
 from handlib.viz.figures import curve_figure
-from handlib.viz.theme import COLOURS
+from handlib.viz.theme import COLOURS, INK
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -71,7 +71,7 @@ def by_seed(runs: Iterable[Result], recipe: str, metric: str = "mean_error") -> 
     return stored.by_seed(runs, recipe, metric)
 
 
-def success_figure(key: str, runs: Iterable[Result]) -> "Figure":
+def success_figure(key: str, runs: Iterable[Result], further: Mapping[str, str] | None = None) -> "Figure":
     """A published figure of success curves: our rows as lines, and the points that the paper states as diamonds.
 
     A row's line and diamond share a colour, and no difficulty: ours is on our target, the paper's on NYU. Rows that
@@ -80,8 +80,9 @@ def success_figure(key: str, runs: Iterable[Result]) -> "Figure":
     Args:
         key: such as "fitting/figure-5".
         runs: stored results; of several seeds, the mean.
+        further: label -> recipe of rows of ours that the paper's figure has not; they are dotted, in ink.
     """
-    table = load_published()[key]
+    runs, table = list(runs), load_published()[key]
     rows = {f"{row.label}, here": row for row in table.rows}
     curves = mean_curves(runs, {label: row.recipe for label, row in rows.items()})
     figure = curve_figure(
@@ -99,6 +100,8 @@ def success_figure(key: str, runs: Iterable[Result]) -> "Figure":
                 look = {"symbol": "diamond", "size": 11, "color": colours[name]}
                 label = f"{label}, paper"
                 figure.add_scatter(x=[threshold_mm], y=[value], mode="markers", name=label, marker=look)
+    for label, (x, y) in mean_curves(runs, further or {}).items():
+        figure.add_scatter(x=x, y=y, mode="lines", name=label, line={"color": INK, "dash": "dot", "width": 2.2})
     return figure
 
 

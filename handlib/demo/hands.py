@@ -24,7 +24,7 @@ DETECTOR_SIDE_PX = 2048
 SURE_OF_SIDE = 0.95
 # What is cut out for the network, over the longer side of the keypoints' box: all of the hand, should the box be off.
 PART_FACTOR = 1.8
-# Mean confidence of the keypoints below which the network is taken to see no hand.
+# Mean confidence of the keypoints below which there is taken to be no hand.
 SURE_OF_HAND = 0.15
 
 
@@ -115,7 +115,8 @@ def reconstruct_parts(parts: list[Part], request: Request) -> HandReconstruction
     else:
         network = find_network(request.checkpoint)
         # Not `handlib.reconstruct`, which would detect again, and might find the other hand in a part that has two.
-        estimate = partial(look_for_hands, network, pictures, detected=Detected.of(hands))
+        how = {"detected": Detected.of(hands), "judges": request.checkpoint is None}
+        estimate = partial(look_for_hands, network, pictures, **how)
         result = assemble(pictures, *estimate_sides(estimate, sides), network.hand.faces)
     corners = np.array([part.corner for part in parts], np.float32)
     intrinsics = result.intrinsics.copy()
@@ -129,7 +130,7 @@ def reconstruct_parts(parts: list[Part], request: Request) -> HandReconstruction
 
 
 def is_hand(result: HandReconstruction, index: int, request: Request) -> bool:
-    """Whether the network is sure enough that it saw a hand; keypoints that are fitted are believed."""
+    """Whether it is sure enough that there is a hand; keypoints that are fitted are believed."""
     return request.fit or float(result.confidence[index].mean()) >= SURE_OF_HAND
 
 

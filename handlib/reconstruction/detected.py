@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from handlib.keypoints import HandDetection, find_hands
@@ -33,7 +33,7 @@ class Detected:
                 confidence[row] = torch.from_numpy(hand.confidence)
         return cls(points, confidence, confidence.amax(1) > 0)
 
-    def __getitem__(self, rows: slice) -> "Detected":
+    def __getitem__(self, rows: slice | Int[Tensor, "rows"]) -> "Detected":
         """Some of the pictures."""
         return Detected(self.keypoints_px[rows], self.confidence[rows], self.found[rows])
 

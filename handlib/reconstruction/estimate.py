@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -29,6 +29,10 @@ class Estimate:
     K: Float[Tensor, "batch 3 3"]
     energy: Float[Tensor, "batch"]
     doubt: Float[Tensor, "batch"]
+
+    def __getitem__(self, rows: Int[Tensor, "rows"]) -> "Estimate":
+        """Some of the hands."""
+        return Estimate(*(getattr(self, field.name)[rows] for field in fields(Estimate)))
 
 
 def concatenate(parts: Sequence[Estimate]) -> Estimate:

@@ -54,7 +54,8 @@ def reconstruct(
             only as good as that guess.
         looks: how often the network looks; 1 is quicker, and enough where all crops are like those of its training.
         detector: True to have 2D keypoints detected, False to let the network read them; None detects them where a
-            detector is installed. A hand that it does not find is the network's alone.
+            detector is installed. A hand that it does not find is the network's alone. A hand that it finds where the
+            network of the package sees none has a low ``confidence``.
         settings: weights and effort of the fit to ``keypoints``.
         progress: show a progress bar.
 
@@ -84,7 +85,8 @@ def reconstruct(
         faces = network.hand.faces
         use_detector = detector_is_installed() if detector is None else detector
         detected = detect(pictures) if use_detector else None
-        estimate = partial(look_for_hands, network, pictures, K=K, looks=looks, detected=detected, progress=progress)
+        how = {"looks": looks, "detected": detected, "judges": checkpoint is None, "progress": progress}
+        estimate = partial(look_for_hands, network, pictures, K=K, **how)
     else:
         if checkpoint is not None:
             raise BadInputError(

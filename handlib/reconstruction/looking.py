@@ -21,6 +21,7 @@ from handlib.models.keypoint_readout import lifting_features
 from handlib.models.s2hand import HandPrediction, S2HandNetwork
 from handlib.reconstruction.detected import Detected
 from handlib.reconstruction.estimate import Estimate, concatenate
+from handlib.reconstruction.judging import likely_a_hand
 from handlib.reconstruction.placing import place_on_keypoints
 from handlib.reconstruction.refining import lift_all_round, refine
 from handlib.reconstruction.views import Views, cut_views, make_views
@@ -49,6 +50,7 @@ def look_for_hands(
     looks: int = 2,
     views: Sequence[View] = AROUND,
     detected: Detected | None = None,
+    judges: bool = False,
     progress: bool = False,
 ) -> Estimate:
     """What ``network`` sees in each picture.
@@ -63,23 +65,27 @@ def look_for_hands(
         detected: hands that a detector has found: the last look is at them, and their keypoints are lifted and refined
             (:mod:`handlib.reconstruction.refining`). A network that does not lift keypoints only learns from it where
             to look.
+        judges: the network is the released one, and its word counts on whether there is a hand at all
+            (:mod:`handlib.reconstruction.judging`): where it sees none, confidence is low, whoever's it is.
         progress: show a progress bar.
     """
     parts = []
-    for start in tqdm(range(0, len(pictures), BLOCK), desc="looking", unit="block", disable=not progress):
-        rows = slice(start, start + BLOCK)
-        block, sides, cameras = pictures[rows], left[rows], None if K is None else K[rows]
+    # Pictures with and without a detection are looked at in other ways, whichever others are with them.
+    kinds = [torch.ones(len(pictures), dtype=torch.bool)] if detected is None else [detected.found, ~detected.found]
+    blocks = [rows for kind in kinds for rows in kind.nonzero()[:, 0].split(BLOCK) if len(rows)]
+    for rows in tqdm(blocks, desc="looking", unit="block", disable=not progress):
+        block, sides, cameras = [pictures[row] for row in rows.tolist()], left[rows], None if K is None else K[rows]
+        if detected is not None and bool(detected.found[rows].all()):
+            known = detected[rows]
+            centre, side = boxes_around(known.keypoints_px, block)
+            parts.append(look_at(network, block, centre, side, sides, cameras, views, known, judges))
+            continue
         centre, side = whole_pictures(block)
-        known = None if detected is None else detected[rows]
-        # Earlier looks only say where the last one is to be: not needed where a detector has said so of every hand.
-        for _ in range(0 if known is not None and bool(known.found.all()) else looks - 1):
+        for _ in range(looks - 1):
             seen = look_at(network, block, centre, side, sides, cameras)
             centre, side = boxes_around(seen.keypoints_px, block)
-        if known is not None:
-            box = boxes_around(known.keypoints_px, block)
-            centre, side = torch.where(known.found[:, None], box[0], centre), torch.where(known.found, box[1], side)
-        parts.append(look_at(network, block, centre, side, sides, cameras, views, known))
-    return concatenate(parts)
+        parts.append(look_at(network, block, centre, side, sides, cameras, views, judges=judges))
+    return concatenate(parts)[torch.cat(blocks).argsort()]
 
 
 def look_at(
@@ -91,12 +97,16 @@ def look_at(
     K: Float[Tensor, "batch 3 3"] | None = None,
     views: Sequence[View] = STRAIGHT,
     detected: Detected | None = None,
+    judges: bool = False,
 ) -> Estimate:
-    """The mean of what ``network`` sees in some views of a square of each picture."""
+    """The mean of what ``network`` sees in some views of a square of each picture.
+
+    Arguments as for :func:`look_for_hands`, but that ``detected`` has a hand in every picture.
+    """
     view_px = network.config.image_px
     means: list[Tensor] = []
-    lifted = network.readout is not None and detected is not None and bool(detected.found.any())
-    if lifted and bool(detected.found.all()):
+    lifted = network.readout is not None and detected is not None
+    if lifted:
         # What is lifted below needs the network's eyes only to say how sure it is.
         views = STRAIGHT
     for turn_rad, zoom in views:
@@ -115,17 +125,17 @@ def look_at(
         means = [old + new / len(views) for old, new in zip(means or [torch.zeros(())] * 5, found, strict=True)]
     vertices, joints, keypoints_px, confidence, read_confidence = means
     if lifted:
-        rows = detected.found.nonzero()[:, 0]
-        square = centre_px[rows], side_px[rows], left[rows], None if K is None else K[rows]
-        hand = lift_all_round(network, detected.keypoints_px[rows], detected.confidence[rows], *square)
+        hand = lift_all_round(network, detected.keypoints_px, detected.confidence, centre_px, side_px, left, K)
         refined = refine(network, hand)
-        vertices[rows], joints[rows] = (hand.view.points_to_picture(x) for x in (refined.vertices, refined.joints))
+        vertices, joints = (hand.view.points_to_picture(x) for x in (refined.vertices, refined.joints))
     move = place_on_keypoints(joints, keypoints_px, confidence, view.picture_K)
     vertices, joints = vertices + move, joints + move
     joints_2d_px = PerspectiveCamera(view.picture_K).project(joints)
     distance = disagreement(keypoints_px, joints_2d_px)
     # Where there is no hand, the network reads keypoints that no hand has, and its hand lies beside them.
     agreement = 1 / (1 + (distance / AGREES_WITHIN).square())
+    if judges:
+        agreement = agreement * likely_a_hand(read_confidence)[:, None]
     return Estimate(
         vertices=vertices,
         joints=joints,

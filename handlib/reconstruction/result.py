@@ -21,9 +21,9 @@ class HandReconstruction:
         faces: (F, 3) of right hands; :meth:`faces_of` turns them for left ones.
         intrinsics: (N, 3, 3) the camera, given or assumed, pixels.
         sides: which hand each is.
-        keypoints: (N, 21, 2) what was given, or what the network read off the picture, pixels.
-        confidence: (N, 21) in 0..1: as given, or how sure the network is of each keypoint that it read, less where its
-            3D hand lies beside it. Low for pictures without a hand.
+        keypoints: (N, 21, 2) what was given, or detected, or what the network read off the picture, pixels.
+        confidence: (N, 21) in 0..1: as given; or how sure the detector or the network is of each keypoint, less where
+            the 3D hand lies beside it. Low for pictures without a hand, as far as the network of the package can tell.
         energy: (N,) what is left unexplained; compare hands by it, and distrust those far above the others. Of a fit,
             its energy. Of a network, the mean distance between a keypoint and the projected joint, in sizes of the hand
             (the longer side of the keypoints' box): 0.02 is a good hand, 0.1 none.

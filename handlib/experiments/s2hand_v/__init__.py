@@ -22,6 +22,7 @@ from handlib.experiments.s2hand_v.recipes import (
 )
 from handlib.experiments.s2hand_v.stereo_detector import score_stereo_detector
 from handlib.experiments.s2hand_v.training import train_and_score
+from handlib.experiments.s2hand_v.trembling import score_trembling, take_apart
 from handlib.experiments.s2hand_v.without_hands import train_without_hands, without_hands
 from handlib.reproduce.experiment import Experiment
 
@@ -105,6 +106,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=MEDIUM, work=score_afterwards),
     Experiment(recipe=DETECTOR, work=detect_in_films, seeds=(0,)),
     *(Experiment(recipe=row, work=train_longer, seeds=FULL_SEEDS) for row in LONGER),
+    *(Experiment(recipe=take_apart(row), work=score_trembling, seeds=FULL_SEEDS) for row in MAIN),
+    *(Experiment(recipe=take_apart(row), work=score_trembling, seeds=(0,)) for row in LONGER[:3]),
     *_trained(*TABLE_7, *STRENGTHS, ORTHO, ORTHO_QUATERNION, WILD, seeds=(0,)),
     *(
         Experiment(recipe=without_hands(row), work=train_without_hands, seeds=(0,))

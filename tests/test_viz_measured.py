@@ -133,6 +133,20 @@ def test_dots_of_rows_and_of_groups(store):
         viz.dot_figure({"a": {}}, x_label="x", y_label="y")
 
 
+def test_a_long_legend_of_a_still_hides_no_dot():
+    groups = {f"row {index}": {"a run": (float(index), 1.0)} for index in range(12)}
+    few, many = (
+        plotly_to_matplotlib(viz.dot_figure(dict(list(groups.items())[:count]), x_label="x", y_label="y"))
+        for count in (3, 12)
+    )
+    below = []
+    for still in (few, many):
+        still.canvas.draw()
+        axes = still.axes[0]
+        below.append(axes.get_legend().get_window_extent().y1 < axes.get_window_extent().y0)
+    assert below == [False, True]
+
+
 def test_the_chapters_runs_are_told_apart_by_what_they_knew(store):
     metrics = {"test_mpjpe_2d": Metric(9.0, "px"), "pa_mpjpe": Metric(20.0, "mm", "procrustes")}
     for recipe in ("s2hand-full", "s2hand-full@source", "s2hand-true-2d", "s2hand-untrained"):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3)), "longdashdot": "-."}
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "X", "triangle-up": "^", "star": "*"}
+MANY_NAMES = 10
+"""Legends with more names stand under the axes, where they hide nothing."""
 BLACK = "#000000"  # what the light and dark pictures replace by the page's ink
 
 
@@ -101,8 +103,12 @@ def _draw_plane(picture: "Figure", layout: Any, key: tuple[str, str], traces: li
     if not any(trace.type == "heatmap" for _, trace in traces):
         axes.grid(color="#8c939d", alpha=0.35, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    if layout.showlegend is not False and sum(bool(trace.name) for _, trace in traces) > 1:
-        axes.legend(frameon=False, fontsize=8.5)
+    named = sum(bool(trace.name) for _, trace in traces)
+    if layout.showlegend is not False and named > 1:
+        # Half an inch below the axes there is room for their label.
+        top = -0.55 / (picture.get_figheight() * axes.get_position().height)
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, top), "ncol": 3}
+        axes.legend(frameon=False, fontsize=8.5, **(below if named > MANY_NAMES else {}))
 
 
 def _draw_scatter(axes: "Axes", trace: Any, colour: str, _bars: list[Any]) -> None:

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from handlib.experiments.s2hand_v.baselines import score_afterwards, score_baseline
 from handlib.experiments.s2hand_v.detections import detect_in_films
-from handlib.experiments.s2hand_v.longer import DETECTOR, longer, train_longer
+from handlib.experiments.s2hand_v.longer import DETECTOR, train_longer
+from handlib.experiments.s2hand_v.longer import longer as trained_longer
 from handlib.experiments.s2hand_v.real_films import score_real_film
 from handlib.experiments.s2hand_v.real_recipe import RealFilmRecipe
 from handlib.experiments.s2hand_v.recipes import (
@@ -38,7 +39,7 @@ QUATERNION = replace(S2HAND, name="s2hand-v-quaternion", motion="quaternion")
 TS = replace(S2HAND, name="s2hand-v-ts", texture_shape=True)
 FULL = replace(QUATERNION, name="s2hand-v-quaternion-ts", texture_shape=True)
 MAIN = (S2HAND, QUATERNION, TEMPORAL, SMOOTH, FULL, TS)
-LONGER = tuple(longer(row) for row in (S2HAND, QUATERNION, FULL, TEMPORAL, SMOOTH))
+LONGER = tuple(trained_longer(row) for row in (S2HAND, QUATERNION, FULL, TEMPORAL, SMOOTH))
 TABLE_7 = tuple(
     replace(QUATERNION, name=f"s2hand-v-quaternion-i{interval}-n{frames}", interval=interval, frames=frames)
     for interval, frames in ((1, 3), (6, 3), (3, 6))

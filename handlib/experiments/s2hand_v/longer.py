@@ -1,8 +1,7 @@
 """The main rows again, with four times as many films and ten times as many steps: what short trainings leave undone.
 
-On the 80 films of the other rows, so long a training makes the films that it learns from much smoother, and new ones
-only a little: four thousand frames are learnt by heart before they teach what hands do. Here they are 16,000, which is
-a quarter of the paper's HO-3D.
+So long a training could learn the four thousand frames of the other rows by heart, and be smooth on these alone. Here
+they are 16,000, which is a quarter of the paper's HO-3D.
 """
 
 from dataclasses import dataclass, replace

@@ -7,11 +7,12 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+Found = TypeVar("Found")
 Task = Callable[[], Tensor | tuple[Tensor, ...]]
 
 
@@ -25,30 +26,37 @@ def time_once(task: Task) -> tuple[float, float]:
     return forward, time.perf_counter() - start
 
 
+def take_turns(tasks: Mapping[str, Callable[[int], Found]], repeats: int, warm_up: int = 1) -> dict[str, list[Found]]:
+    """What every task gives in each round, by name. Tasks are told the round; the first ``warm_up`` ones do not count."""
+    found: dict[str, list[Found]] = {name: [] for name in tasks}
+    for number in range(warm_up + repeats):
+        for name, task in tasks.items():
+            sample = task(number)
+            if number >= warm_up:
+                found[name].append(sample)
+    return found
+
+
 def race(tasks: Mapping[str, Task], repeats: int, warm_up: int = 1) -> dict[str, dict[str, float]]:
     """Milliseconds of every task by name: medians of ``forward`` and ``both``, and the ``least`` of both, which a busy
     machine leaves alone. The first ``warm_up`` rounds do not count."""
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
-    for number in range(warm_up + repeats):
-        for name, task in tasks.items():
-            sample = time_once(task)
-            if number >= warm_up:
-                times[name].append(sample)
+    timed = {name: lambda number, task=task: time_once(task) for name, task in tasks.items()}
     return {
         name: {
             "forward": 1e3 * statistics.median(forward for forward, _ in samples),
             "both": 1e3 * statistics.median(both for _, both in samples),
             "least": 1e3 * min(both for _, both in samples),
         }
-        for name, samples in times.items()
+        for name, samples in take_turns(timed, repeats, warm_up).items()
     }
 
 
-def arguments(description: str, repeats: int, **numbers: int) -> argparse.Namespace:
-    """The command line of a benchmark: its own ``numbers`` with their defaults, then what all have."""
+def arguments(description: str, repeats: int, **numbers: int | tuple[int, ...]) -> argparse.Namespace:
+    """The command line of a benchmark: its own ``numbers`` (of several defaults, several), then what all have."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     for name, default in numbers.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
+        count = "+" if isinstance(default, tuple) else None
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, nargs=count, default=default)
     parser.add_argument("--repeats", type=int, default=repeats)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")

@@ -19,8 +19,6 @@ from handlib.hand.files import write_mano_npz
 from handlib.hand.synthetic import random_hand_file
 
 NUM_PCA = 30
-BATCHES = (64, 1024)
-"""Compared one after the other, unless ``--batch`` names one."""
 
 
 def make_inputs(batch: int) -> dict[str, torch.Tensor]:
@@ -63,10 +61,10 @@ def compare(batch: int, repeats: int, path: Path) -> dict[str, float]:
 
 def main() -> None:
     """Print the table, and write it as JSON if asked."""
-    args = arguments(__doc__, repeats=31, batch=0)
+    args = arguments(__doc__, repeats=31, batches=(64, 1024))
     with tempfile.TemporaryDirectory() as folder:
         path = write_mano_npz(random_hand_file(), Path(folder) / "MANO_RIGHT.npz")
-        rows = [compare(batch, args.repeats, path) for batch in ([args.batch] if args.batch else BATCHES)]
+        rows = [compare(batch, args.repeats, path) for batch in args.batches]
     setting = setting_of(args)
     print(f"forward + backward, float32, {setting}")
     print(f"{'batch':>6} {'handlib ms':>11} {'smplx ms':>9} {'times as fast':>14}")

@@ -10,10 +10,12 @@ whatever else the machine does meets both. Target: the quaternion loss adds unde
 import argparse
 import time
 from dataclasses import replace
+from functools import partial
 from statistics import median
 
 import numpy as np
 import torch
+from alternating import take_turns
 
 from handlib.experiments.s2hand_v import FULL, QUATERNION, S2HAND, SMOOTH, TEMPORAL
 from handlib.experiments.s2hand_v.effort import Effort
@@ -72,13 +74,8 @@ def main() -> None:
             kept, network.encoder = network.encoder, find_network(RELEASED).encoder.requires_grad_(True)
             network.encoder.features = kept.features
         task = build_task(recipe, effort, network, seed=0)
-        steps[name] = task, torch.optim.Adam(task.parameters(), lr=1e-6)
-    seconds: dict[str, list[float]] = {name: [] for name in rows}
-    for turn in range(arguments.rounds + 1):
-        for name, (task, optimiser) in steps.items():
-            taken = step_seconds(task, batch, optimiser, turn)
-            if turn:  # the first one warms up
-                seconds[name].append(taken)
+        steps[name] = partial(step_seconds, task, batch, torch.optim.Adam(task.parameters(), lr=1e-6))
+    seconds = take_turns(steps, arguments.rounds)
     plain = median(seconds["no term"])
     for name, taken in seconds.items():
         added = median(b - a for a, b in zip(seconds["no term"], taken, strict=True))

@@ -151,7 +151,7 @@ def effort_figure(runs: Iterable[Result]) -> "Figure":
 
 def energy_figure(runs: Iterable[Result], seed: int = 0) -> "Figure":
     """Eq. 4 of the frames over the steps, one line a training: what the fitting makes small, with its weights."""
-    curves = {}
+    runs, curves = list(runs), {}
     for label, recipe in TRAININGS.items():
         for run in runs:
             if (run.recipe, run.seed) == (recipe.name, seed) and "training_fitting" in run.outcome.curves:

@@ -27,7 +27,7 @@ def time_once(task: Task) -> tuple[float, float]:
 
 
 def take_turns(tasks: Mapping[str, Callable[[int], Found]], repeats: int, warm_up: int = 1) -> dict[str, list[Found]]:
-    """What every task gives in each round, by name. Tasks are told the round; the first ``warm_up`` ones do not count."""
+    """What every task, told the round, gives in each of them, by name; the first ``warm_up`` rounds do not count."""
     found: dict[str, list[Found]] = {name: [] for name in tasks}
     for number in range(warm_up + repeats):
         for name, task in tasks.items():

@@ -14,7 +14,9 @@ that lift (``s2hand-lifted@source``, ``s2hand-photographs``), whose lifting head
 
 from dataclasses import replace
 
+from handlib.experiments.s2hand.adapted import AdaptedRecipe, train_adapted
 from handlib.experiments.s2hand.baselines import score_baseline, score_derived
+from handlib.experiments.s2hand.found import FoundRecipe, find_keypoints
 from handlib.experiments.s2hand.frames import KINDS, ORDINARY, FramesRecipe, score_frames
 from handlib.experiments.s2hand.lifted import (
     LiftedRecipe,
@@ -84,4 +86,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=LiftedRecipe(), work=train_lifted, seeds=FULL_SEEDS),
     *(Experiment(recipe=recipe, work=score_released, seeds=FULL_SEEDS) for recipe in ON_TARGET),
     *(Experiment(recipe=recipe, work=score_released, seeds=(0,)) for recipe in ON_FILM),
+    Experiment(recipe=FoundRecipe(), work=find_keypoints, seeds=(0,)),
+    Experiment(recipe=AdaptedRecipe(), work=train_adapted, seeds=(0,)),
 )

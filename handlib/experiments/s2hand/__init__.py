@@ -18,6 +18,7 @@ from handlib.experiments.s2hand.adapted import AdaptedRecipe, train_adapted
 from handlib.experiments.s2hand.baselines import score_baseline, score_derived
 from handlib.experiments.s2hand.found import FoundRecipe, find_keypoints
 from handlib.experiments.s2hand.frames import KINDS, ORDINARY, FramesRecipe, score_frames
+from handlib.experiments.s2hand.further import FurtherRecipe, train_further
 from handlib.experiments.s2hand.lifted import (
     LiftedRecipe,
     PhotographsOnTarget,
@@ -57,6 +58,15 @@ MANO_CNN = S2HandRecipe(name="s2hand-mano-cnn", keypoints="true", target_labels_
 PAPER_NETWORK = replace(FULL, name="s2hand-paper-network", network="paper", encoder="imagenet")
 END_TO_END = replace(FULL, name="s2hand-end-to-end", stages=0)
 COLLAPSE = replace(FULL, name="s2hand-collapse", stages=0, photometric_factor=50.0)
+FURTHER_LOC = FurtherRecipe(name="s2hand-further-loc", orientation=False, branch=False, photometric=False)
+FURTHER_TABLE_4 = (
+    FURTHER_LOC,
+    replace(FURTHER_LOC, name="s2hand-further-loc-ori", orientation=True),
+    FurtherRecipe(name="s2hand-further-loc-ori-2d", photometric=False),
+    FurtherRecipe(name="s2hand-further-full"),
+)
+FURTHER_TRUE_2D = FurtherRecipe(name="s2hand-further-true-2d", keypoints="true")
+FURTHER_START = FurtherRecipe(name="s2hand-further-start", trained=False)
 _LOOKS = (("s2hand-full-2d-branch", "2d-branch"), ("s2hand-shuffled", "shuffled"))
 
 
@@ -87,5 +97,10 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     *(Experiment(recipe=recipe, work=score_released, seeds=FULL_SEEDS) for recipe in ON_TARGET),
     *(Experiment(recipe=recipe, work=score_released, seeds=(0,)) for recipe in ON_FILM),
     Experiment(recipe=FoundRecipe(), work=find_keypoints, seeds=(0,)),
+    Experiment(recipe=FURTHER_START, work=train_further, seeds=(0,)),
+    *(
+        Experiment(recipe=recipe, work=train_further, seeds=FULL_SEEDS)
+        for recipe in (*FURTHER_TABLE_4, FURTHER_TRUE_2D)
+    ),
     Experiment(recipe=AdaptedRecipe(), work=train_adapted, seeds=(0,)),
 )

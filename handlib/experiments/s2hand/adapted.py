@@ -4,7 +4,7 @@ The released network has seen the target's looks on another hand, and none of it
 rendered pictures of its own domain with their free labels; what it is told of the target are 2D keypoints alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlib.errors import MissingFileError
 from handlib.experiments.s2hand.effort import Effort, effort_of
@@ -34,8 +34,8 @@ class AdaptedRecipe(TargetRecipe):
     """
 
     name: str = "s2hand-adapted@source"
-    effort: Effort = Effort(image_px=112)
-    lifted: LiftedEffort = LiftedEffort(steps=4500, rendered_batch=24, real_batch=24, learning_rate=6e-4)
+    effort: Effort = Effort(image_px=128)
+    lifted: LiftedEffort = LiftedEffort(image_px=128, steps=5000, rendered_batch=24, real_batch=24, learning_rate=6e-4)
     own_pictures: bool = True
 
     def data_digest(self) -> str:
@@ -52,6 +52,7 @@ def train_adapted(context: RunContext) -> Outcome:
     except MissingFileError as error:
         return Outcome(not_obtained=str(error))
     network, _ = load_network(RELEASED)
+    network.config = replace(network.config, image_px=effort.image_px)
     network.encoder.freeze(effort.frozen_stages)
     task = LiftedTask(network, hands=effort.hands, hands_per_step=effort.hands_batch, seed=context.seed)
     settings = TrainSettings(

@@ -1,7 +1,9 @@
 """Keypoints that an off-the-shelf detector finds in the target domain's training pictures.
 
 It has seen neither the target's hand nor its pictures: it is to them what OpenPose is to the paper's photographs. It is
-shown pictures of 224 px, the network smaller ones; those in which it finds no hand teach nothing, and are left out.
+shown pictures of 224 px, the network smaller ones. Pictures in which it finds no hand teach nothing, and are left out;
+so are those whose hand it takes for a left one, for all hands here are right: its keypoints are then three times as far
+off.
 """
 
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from handlib.crops import resize_affine, transform_pixels
 from handlib.data.stills_cache import StillsName, read_labels, read_pictures
 from handlib.errors import MissingExtraError
 from handlib.experiments.stills import drawn
-from handlib.keypoints import detect_hands
+from handlib.keypoints import find_hands
+from handlib.reproduce.locks import locked
+from handlib.reproduce.places import cache_folder
 from handlib.reproduce.profiles import by_profile
 from handlib.reproduce.recipe import Recipe, RunContext
 from handlib.reproduce.results import Metric, Outcome
@@ -48,15 +52,19 @@ def find_keypoints(context: RunContext) -> Outcome:
     folder = stills_folder(context)
     pictures, found = read_pictures(folder), []
     try:
-        found = [detect_hands(picture, max_hands=1) for picture in context.progress(pictures.rgb, what="detecting")]
+        found = [find_hands(picture, max_hands=1) for picture in context.progress(pictures.rgb, what="detecting")]
     except MissingExtraError as error:
         return Outcome(not_obtained=str(error))
-    rows = np.array([row for row, hands in enumerate(found) if hands], np.int64)
+    rows = np.array([row for row, hands in enumerate(found) if hands and hands[0].side == "right"], np.int64)
     points = np.array([found[row][0].keypoints_px for row in rows], np.float32).reshape(-1, 21, 2)
     sure = np.array([found[row][0].confidence for row in rows], np.float32).reshape(-1, 21)
     write_state(context.artifact_path(FOUND), {"rows": rows, "keypoints_px": points, "confidence": sure})
     context.samples_seen = len(pictures)
-    metrics = {"found": Metric(100 * len(rows) / len(pictures), "%"), "hands": Metric(len(rows), "1")}
+    metrics = {
+        "found": Metric(100 * sum(map(bool, found)) / len(pictures), "%"),
+        "kept": Metric(100 * len(rows) / len(pictures), "%"),
+        "hands": Metric(len(rows), "1"),
+    }
     if len(rows):
         error_px = np.linalg.norm(points - read_labels(folder).joints_2d_px[rows], axis=-1)
         error_px *= 224 / context.recipe.image_px
@@ -93,7 +101,9 @@ def found_pictures(context: RunContext, stored_px: int, true_keypoints: bool = F
 
 
 def stills_folder(context: RunContext) -> Path:
-    """The folder of the training stills, drawn if they are not there."""
+    """The folder of the training stills, drawn if they are not there, by one process at a time."""
     recipe = FoundRecipe()
     count = by_profile(context.profile, smoke=12, laptop=200, full=recipe.stills)
-    return drawn(StillsName("target", "train", count, recipe.image_px))
+    name = StillsName("target", "train", count, recipe.image_px)
+    with locked(cache_folder() / "locks" / f"{name.folder_name}.lock", name.folder_name):
+        return drawn(name)

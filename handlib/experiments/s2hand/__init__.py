@@ -26,6 +26,7 @@ from handlib.experiments.s2hand.lifted import (
     train_lifted,
 )
 from handlib.experiments.s2hand.lifting import LiftingRecipe, train_lifting
+from handlib.experiments.s2hand.pairs import PairsRecipe, find_pairs
 from handlib.experiments.s2hand.photographs import PhotographsRecipe, train_on_photographs
 from handlib.experiments.s2hand.recipes import (
     CHAPTER,
@@ -67,6 +68,7 @@ FURTHER_TABLE_4 = (
 )
 FURTHER_TRUE_2D = FurtherRecipe(name="s2hand-further-true-2d", keypoints="true")
 FURTHER_START = FurtherRecipe(name="s2hand-further-start", trained=False)
+PAIRS = (PairsRecipe(), PairsRecipe(name="s2hand-pairs-photographs", domain="varied-photographs"))
 _LOOKS = (("s2hand-full-2d-branch", "2d-branch"), ("s2hand-shuffled", "shuffled"))
 
 
@@ -97,6 +99,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     *(Experiment(recipe=recipe, work=score_released, seeds=FULL_SEEDS) for recipe in ON_TARGET),
     *(Experiment(recipe=recipe, work=score_released, seeds=(0,)) for recipe in ON_FILM),
     Experiment(recipe=FoundRecipe(), work=find_keypoints, seeds=(0,)),
+    *(Experiment(recipe=recipe, work=find_pairs, seeds=(0,)) for recipe in PAIRS),
     Experiment(recipe=FURTHER_START, work=train_further, seeds=(0,)),
     *(
         Experiment(recipe=recipe, work=train_further, seeds=FULL_SEEDS)

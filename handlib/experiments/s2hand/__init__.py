@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from handlib.experiments.s2hand.adapted import AdaptedRecipe, train_adapted
 from handlib.experiments.s2hand.baselines import score_baseline, score_derived
+from handlib.experiments.s2hand.detected_lifting import DetectedLiftingRecipe, train_detected_lifting
 from handlib.experiments.s2hand.found import FoundRecipe, find_keypoints
 from handlib.experiments.s2hand.frames import KINDS, ORDINARY, FramesRecipe, score_frames
 from handlib.experiments.s2hand.further import FurtherRecipe, train_further
@@ -100,6 +101,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     *(Experiment(recipe=recipe, work=score_released, seeds=(0,)) for recipe in ON_FILM),
     Experiment(recipe=FoundRecipe(), work=find_keypoints, seeds=(0,)),
     *(Experiment(recipe=recipe, work=find_pairs, seeds=(0,)) for recipe in PAIRS),
+    Experiment(recipe=DetectedLiftingRecipe(pairs=PAIRS), work=train_detected_lifting, seeds=(0,)),
     Experiment(recipe=FURTHER_START, work=train_further, seeds=(0,)),
     *(
         Experiment(recipe=recipe, work=train_further, seeds=FULL_SEEDS)

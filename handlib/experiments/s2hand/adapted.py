@@ -65,7 +65,7 @@ def train_adapted(context: RunContext) -> Outcome:
 
 
 def adapting_batches(context: RunContext, effort: LiftedEffort) -> BatchDrawer:
-    """Half of a step the target's pictures; of the rendered ones a third before photographs.
+    """A third of a step the target's pictures; of the rendered ones a third before photographs.
 
     Raises:
         MissingFileError: no photographs to stand behind hands, or no detector.

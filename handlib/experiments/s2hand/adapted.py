@@ -35,7 +35,7 @@ class AdaptedRecipe(TargetRecipe):
 
     name: str = "s2hand-adapted@source"
     effort: Effort = Effort(image_px=128)
-    lifted: LiftedEffort = LiftedEffort(image_px=128, steps=5000, rendered_batch=24, real_batch=24, learning_rate=6e-4)
+    lifted: LiftedEffort = LiftedEffort(image_px=128, before_drawings=24_000, steps=6000, learning_rate=6e-4)
     own_pictures: bool = True
 
     def data_digest(self) -> str:

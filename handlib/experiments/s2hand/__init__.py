@@ -40,8 +40,9 @@ from handlib.experiments.s2hand.recipes import (
     S2HandRecipe,
     with_source_labels,
 )
-from handlib.experiments.s2hand.released import ON_FILM, ON_TARGET, score_released
+from handlib.experiments.s2hand.released import FILM, ON_FILM, ON_TARGET, TARGET, score_released
 from handlib.experiments.s2hand.supervision import train_detector
+from handlib.experiments.s2hand.taught import TaughtRecipe, score_taught
 from handlib.experiments.s2hand.training import train_and_score
 from handlib.reproduce.experiment import Experiment
 
@@ -70,6 +71,12 @@ FURTHER_TABLE_4 = (
 FURTHER_TRUE_2D = FurtherRecipe(name="s2hand-further-true-2d", keypoints="true")
 FURTHER_START = FurtherRecipe(name="s2hand-further-start", trained=False)
 PAIRS = (PairsRecipe(), PairsRecipe(name="s2hand-pairs-photographs", domain="varied-photographs"))
+TAUGHT_LIFTING = DetectedLiftingRecipe(pairs=PAIRS)
+TAUGHT = tuple(
+    TaughtRecipe(name=f"s2hand-taught-{name}", dataset=TARGET, students=students, lifting=TAUGHT_LIFTING)
+    for name, students in (("adapted", ("adapted",)), ("lifting", ("lifting",)), ("both", ("adapted", "lifting")))
+)
+TAUGHT_ON_FILM = replace(TAUGHT[1], name="s2hand-taught-lifting-on-film", dataset=FILM)
 _LOOKS = (("s2hand-full-2d-branch", "2d-branch"), ("s2hand-shuffled", "shuffled"))
 
 
@@ -101,11 +108,13 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     *(Experiment(recipe=recipe, work=score_released, seeds=(0,)) for recipe in ON_FILM),
     Experiment(recipe=FoundRecipe(), work=find_keypoints, seeds=(0,)),
     *(Experiment(recipe=recipe, work=find_pairs, seeds=(0,)) for recipe in PAIRS),
-    Experiment(recipe=DetectedLiftingRecipe(pairs=PAIRS), work=train_detected_lifting, seeds=(0,)),
+    Experiment(recipe=TAUGHT_LIFTING, work=train_detected_lifting, seeds=(0,)),
     Experiment(recipe=FURTHER_START, work=train_further, seeds=(0,)),
     *(
         Experiment(recipe=recipe, work=train_further, seeds=FULL_SEEDS)
         for recipe in (*FURTHER_TABLE_4, FURTHER_TRUE_2D)
     ),
     Experiment(recipe=AdaptedRecipe(), work=train_adapted, seeds=(0,)),
+    *(Experiment(recipe=recipe, work=score_taught, seeds=FULL_SEEDS) for recipe in TAUGHT),
+    Experiment(recipe=TAUGHT_ON_FILM, work=score_taught, seeds=(0,)),
 )

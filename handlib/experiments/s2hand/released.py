@@ -66,7 +66,12 @@ def score_released(context: RunContext) -> Outcome:
         pictures = scored_pictures(recipe.dataset, context)
     except (MissingExtraError, MissingFileError) as error:
         return Outcome(not_obtained=str(error))
-    said, true = answers(recipe.way, pictures), pictures.joints_m.astype(np.float64)
+    return outcome_of(answers(recipe.way, pictures), pictures, context)
+
+
+def outcome_of(said: Float[np.ndarray, "pictures 21 3"], pictures: ScoredPictures, context: RunContext) -> Outcome:
+    """What joints (m) that somebody says of the pictures are worth."""
+    true = pictures.joints_m.astype(np.float64)
     errors_mm, shuffled_mm = (
         1000 * point_errors(procrustes_rigid(joints, true), true)
         for joints in (said, np.roll(said, len(said) // 3 + 1, axis=0))

@@ -21,6 +21,7 @@ _UNITS = ({"m": 1.0, "cm": 1e-2, "mm": 1e-3}, {"1": 1.0, "%": 1e-2})
 
 VARIANTS = {
     "source": "with the labels of the source domain",
+    "released": "begun with the packaged network",
     "detected": "with a detector's 2D keypoints for labels",
 }
 """Suffixes of recipes (``s2hand-full@source``) that say what else was known, not what was measured on."""

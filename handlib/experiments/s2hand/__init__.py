@@ -61,15 +61,15 @@ MANO_CNN = S2HandRecipe(name="s2hand-mano-cnn", keypoints="true", target_labels_
 PAPER_NETWORK = replace(FULL, name="s2hand-paper-network", network="paper", encoder="imagenet")
 END_TO_END = replace(FULL, name="s2hand-end-to-end", stages=0)
 COLLAPSE = replace(FULL, name="s2hand-collapse", stages=0, photometric_factor=50.0)
-FURTHER_LOC = FurtherRecipe(name="s2hand-further-loc", orientation=False, branch=False, photometric=False)
+FURTHER_LOC = FurtherRecipe(name="s2hand-loc@released", orientation=False, branch=False, photometric=False)
 FURTHER_TABLE_4 = (
     FURTHER_LOC,
-    replace(FURTHER_LOC, name="s2hand-further-loc-ori", orientation=True),
-    FurtherRecipe(name="s2hand-further-loc-ori-2d", photometric=False),
-    FurtherRecipe(name="s2hand-further-full"),
+    replace(FURTHER_LOC, name="s2hand-loc-ori@released", orientation=True),
+    FurtherRecipe(name="s2hand-loc-ori-2d@released", photometric=False),
+    FurtherRecipe(name="s2hand-full@released"),
 )
-FURTHER_TRUE_2D = FurtherRecipe(name="s2hand-further-true-2d", keypoints="true")
-FURTHER_START = FurtherRecipe(name="s2hand-further-start", trained=False)
+FURTHER_TRUE_2D = FurtherRecipe(name="s2hand-true-2d@released", keypoints="true")
+FURTHER_START = FurtherRecipe(name="s2hand-start@released", trained=False)
 PAIRS = (PairsRecipe(), PairsRecipe(name="s2hand-pairs-photographs", domain="varied-photographs"))
 TAUGHT_LIFTING = DetectedLiftingRecipe(pairs=PAIRS)
 TAUGHT = tuple(

@@ -20,11 +20,11 @@ stored_runs = partial(chapter_runs, CHAPTER)
 def kind_of(recipe: str) -> str | None:
     """Which of :data:`KINDS` a recipe is; None for what has not been trained on pictures."""
     name, _, suffix = recipe.partition("@")
-    if name in ("s2hand-untrained", "s2hand-mean-hand", "s2hand-shuffled"):
+    if name in ("s2hand-untrained", "s2hand-mean-hand", "s2hand-shuffled", "s2hand-start"):
         return None
     if name == "s2hand-fit-detected":
         return KINDS[3]
-    if suffix == "source" or name.startswith(("s2hand-source-only", "s2hand-photographs")):
+    if suffix in ("source", "released") or name.startswith(("s2hand-source-only", "s2hand-photographs")):
         return KINDS[2]
     return KINDS[1] if name.startswith(("s2hand-true-2d", "s2hand-mano-cnn")) else KINDS[0]
 

@@ -50,6 +50,7 @@ def look_for_hands(
     looks: int = 2,
     views: Sequence[View] = AROUND,
     detected: Detected | None = None,
+    lifter: S2HandNetwork | None = None,
     judges: bool = False,
     progress: bool = False,
 ) -> Estimate:
@@ -65,6 +66,7 @@ def look_for_hands(
         detected: hands that a detector has found: the last look is at them, and their keypoints are lifted and refined
             (:mod:`handlib.reconstruction.refining`). A network that does not lift keypoints only learns from it where
             to look.
+        lifter: lifts the detected keypoints; ``network`` itself by default.
         judges: the network is the released one, and its word counts on whether there is a hand at all
             (:mod:`handlib.reconstruction.judging`): where it sees none, confidence is low, whoever's it is.
         progress: show a progress bar.
@@ -78,7 +80,7 @@ def look_for_hands(
         if detected is not None and bool(detected.found[rows].all()):
             known = detected[rows]
             centre, side = boxes_around(known.keypoints_px, block)
-            parts.append(look_at(network, block, centre, side, sides, cameras, views, known, judges))
+            parts.append(look_at(network, block, centre, side, sides, cameras, views, known, lifter, judges))
             continue
         centre, side = whole_pictures(block)
         for _ in range(looks - 1):
@@ -97,6 +99,7 @@ def look_at(
     K: Float[Tensor, "batch 3 3"] | None = None,
     views: Sequence[View] = STRAIGHT,
     detected: Detected | None = None,
+    lifter: S2HandNetwork | None = None,
     judges: bool = False,
 ) -> Estimate:
     """The mean of what ``network`` sees in some views of a square of each picture.
@@ -125,8 +128,9 @@ def look_at(
         means = [old + new / len(views) for old, new in zip(means or [torch.zeros(())] * 5, found, strict=True)]
     vertices, joints, keypoints_px, confidence, read_confidence = means
     if lifted:
-        hand = lift_all_round(network, detected.keypoints_px, detected.confidence, centre_px, side_px, left, K)
-        refined = refine(network, hand)
+        lifter = lifter or network
+        hand = lift_all_round(lifter, detected.keypoints_px, detected.confidence, centre_px, side_px, left, K)
+        refined = refine(lifter, hand)
         vertices, joints = (hand.view.points_to_picture(x) for x in (refined.vertices, refined.joints))
     move = place_on_keypoints(joints, keypoints_px, confidence, view.picture_K)
     vertices, joints = vertices + move, joints + move

@@ -59,7 +59,7 @@ class DetectedLiftingRecipe(Recipe):
     dataset: str = "detected keypoints of rendered hands"
     columns: Mapping[str, str] = field(default_factory=dict)
     pairs: tuple[PairsRecipe, ...] = (PairsRecipe(),)
-    steps: int = 4000
+    steps: int = 3000
     learning_rate: float = 5e-4
     pairs_per_step: int = 256
     hands_per_step: int = 256

@@ -191,13 +191,18 @@ def check_hands() -> list[Finding]:
 def check_network() -> list[Finding]:
     """The trained network in the package, read as ``handlib.reconstruct`` reads it."""
     from handlib.pretrained import RELEASED, find_network
+    from handlib.reconstruction.lifter import LIFTING_HEAD, released_lifter
 
     area, name = "Optional files", "trained network"
     if not RELEASED.is_file():
         adds = "3D hands from pictures alone; without it, from keypoints: install handlib again"
         return [Finding(area, name, Status.MISSING, f"{RELEASED} is not there", adds)]
+    if not LIFTING_HEAD.is_file():
+        adds = "3D hands from detected keypoints; without it, leave the detector out: install handlib again"
+        return [Finding(area, name, Status.MISSING, f"{LIFTING_HEAD} is not there", adds)]
     try:
         network = find_network()
+        released_lifter()
     except HandlibError as error:
         return [Finding(area, name, Status.NOTE, str(error), "install handlib again")]
     weights = sum(parameter.numel() for parameter in network.parameters()) / 1e6

@@ -106,6 +106,7 @@ def make_request(
     from handlib.demo.tracks import SMOOTHINGS
     from handlib.keypoints import detector_is_installed, detector_name, read_detections
     from handlib.pretrained import RELEASED, find_network
+    from handlib.reconstruction.lifter import LIFTING_HEAD
 
     if side not in ("auto", "left", "right"):
         raise BadInputError(f"--side is auto, left or right, not {side!r}")
@@ -129,6 +130,7 @@ def make_request(
         "max_hands": max_hands,
         "keypoints": source,
         "network": None if fit else digest(checkpoint or RELEASED),
+        "lifting_head": None if fit or checkpoint or not detector else digest(LIFTING_HEAD),
         "every": every,
         "smooth": smooth,
         "handlib": handlib.__version__,

@@ -16,6 +16,7 @@ from handlib.reconstruction.assemble import assemble
 from handlib.reconstruction.detected import detect
 from handlib.reconstruction.estimate import estimate_sides
 from handlib.reconstruction.from_keypoints import default_model, fit_hands
+from handlib.reconstruction.lifter import released_lifter
 from handlib.reconstruction.looking import look_for_hands
 from handlib.reconstruction.result import HandReconstruction
 
@@ -36,8 +37,9 @@ def reconstruct(
 
     With nothing but pictures, a trained network looks at each, twice: at the whole picture, then at where it saw the
     hand. Nothing else is needed, and nothing is downloaded. Where the extra ``detect`` is installed, its detector says
-    where the hand's 2D keypoints are, and the network lifts them: more accurate, and slower. With keypoints, the hand
-    is fitted to them, one optimisation a picture: see :func:`handlib.fitting.fit_to_keypoints`.
+    where the hand's 2D keypoints are, and a head that knows its mistakes lifts them (a network of ``checkpoint`` lifts
+    them itself): more accurate, and slower. With keypoints, the hand is fitted to them, one optimisation a picture: see
+    :func:`handlib.fitting.fit_to_keypoints`.
 
     Args:
         images: (N, H, W, 3) RGB, uint8, or a list of pictures of several sizes; one hand each, which fills a good part
@@ -85,7 +87,9 @@ def reconstruct(
         faces = network.hand.faces
         use_detector = detector_is_installed() if detector is None else detector
         detected = detect(pictures) if use_detector else None
-        how = {"looks": looks, "detected": detected, "judges": checkpoint is None, "progress": progress}
+        lifter = released_lifter() if use_detector and checkpoint is None else None
+        how = {"looks": looks, "judges": checkpoint is None, "progress": progress}
+        how |= {"detected": detected, "lifter": lifter}
         estimate = partial(look_for_hands, network, pictures, K=K, **how)
     else:
         if checkpoint is not None:

@@ -40,7 +40,7 @@ from handlib.experiments.s2hand.recipes import (
     S2HandRecipe,
     with_source_labels,
 )
-from handlib.experiments.s2hand.released import FILM, ON_FILM, ON_TARGET, TARGET, score_released
+from handlib.experiments.s2hand.released import ON_FILM, ON_TARGET, TARGET, score_released
 from handlib.experiments.s2hand.supervision import train_detector
 from handlib.experiments.s2hand.taught import TaughtRecipe, score_taught
 from handlib.experiments.s2hand.training import train_and_score
@@ -73,10 +73,9 @@ FURTHER_START = FurtherRecipe(name="s2hand-start@released", trained=False)
 PAIRS = (PairsRecipe(), PairsRecipe(name="s2hand-pairs-photographs", domain="varied-photographs"))
 TAUGHT_LIFTING = DetectedLiftingRecipe(pairs=PAIRS)
 TAUGHT = tuple(
-    TaughtRecipe(name=f"s2hand-taught-{name}", dataset=TARGET, students=students, lifting=TAUGHT_LIFTING)
-    for name, students in (("adapted", ("adapted",)), ("lifting", ("lifting",)), ("both", ("adapted", "lifting")))
+    TaughtRecipe(name=f"s2hand-{name}", dataset=TARGET, way=way)
+    for name, way in (("adapted-alone", "adapted"), ("adapted-and-lifted", "adapted+lifted"))
 )
-TAUGHT_ON_FILM = replace(TAUGHT[1], name="s2hand-taught-lifting-on-film", dataset=FILM)
 _LOOKS = (("s2hand-full-2d-branch", "2d-branch"), ("s2hand-shuffled", "shuffled"))
 
 
@@ -116,5 +115,4 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     ),
     Experiment(recipe=AdaptedRecipe(), work=train_adapted, seeds=(0,)),
     *(Experiment(recipe=recipe, work=score_taught, seeds=FULL_SEEDS) for recipe in TAUGHT),
-    Experiment(recipe=TAUGHT_ON_FILM, work=score_taught, seeds=(0,)),
 )

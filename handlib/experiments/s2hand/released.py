@@ -18,13 +18,16 @@ from handlib.experiments.s2hand.photo_scoring import as_metres
 from handlib.keypoints import detect_hands
 from handlib.metrics.alignment import procrustes_rigid
 from handlib.metrics.errors import point_errors
+from handlib.pretrained import RELEASED
 from handlib.reconstruction.front_door import reconstruct
+from handlib.reconstruction.lifter import LIFTING_HEAD
+from handlib.reproduce.digest import digest_files
 from handlib.reproduce.profiles import by_profile
 from handlib.reproduce.recipe import Recipe, RunContext
 from handlib.reproduce.results import Metric, Outcome
 
 TARGET, FILM = "open target domain, test stills", "stereo film"
-WAYS = ("alone", "lifted", "fit", "mean")
+WAYS = ("alone", "lifted", "lifted-by-itself", "fit", "mean")
 _FILM_PX = 224
 
 
@@ -35,13 +38,18 @@ class ReleasedRecipe(Recipe):
     Attributes:
         dataset: :data:`TARGET` (cameras known) or :data:`FILM` (crops of an unknown camera; 3D triangulated from the
             same detector's keypoints in two views, which flatters whatever uses them).
-        way: "alone" (the network without a detector), "lifted" (the network lifts detected keypoints and is brought
-            onto them: what ``reconstruct`` does where a detector is installed), "fit" (to the same keypoints, without
-            a network), "mean" (one hand for all).
+        way: "alone" (the network without a detector), "lifted" (detected keypoints are lifted by the head that was
+            taught this detector's mistakes, and the hand is brought onto them: what ``reconstruct`` does where a
+            detector is installed), "lifted-by-itself" (the same, but by the network's own head), "fit" (to the same
+            keypoints, without a network), "mean" (one hand for all).
     """
 
     chapter: str = CHAPTER
     way: str
+
+    def data_digest(self) -> str:
+        """Digest of the released weights, network and head; the target's pictures are generated."""
+        return digest_files(RELEASED.parent, [RELEASED, LIFTING_HEAD])
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +124,13 @@ def answers(way: str, pictures: ScoredPictures) -> Float[np.ndarray, "pictures 2
     """Joints (m) that a way says of the pictures."""
     if way == "mean":
         return np.broadcast_to(mean_hand(), pictures.joints_m.shape)
-    how = {"alone": {"detector": False}, "lifted": {"detector": True}, "fit": {"keypoints": pictures.keypoints}}[way]
+    how = {
+        "alone": {"detector": False},
+        "lifted": {"detector": True},
+        # A network that is named lifts keypoints itself.
+        "lifted-by-itself": {"detector": True, "checkpoint": RELEASED},
+        "fit": {"keypoints": pictures.keypoints},
+    }[way]
     hands = reconstruct(pictures.rgb, side="right", intrinsics=pictures.K, progress=True, **how)
     return hands.joints.astype(np.float64)
 

@@ -24,8 +24,8 @@ from handlib.reproduce.places import results_folder
 from handlib.reproduce.results import read_result, result_path
 
 SCORES = {
-    "paired_before": "held-out pairs, the network's own head",
-    "paired_after": "held-out pairs, this head",
+    "paired_before": "pairs of held-out hands, the network's own head",
+    "paired_after": "the same, this head",
     "paired_learnt_from": "pairs that it has learnt from",
 }
 CARD = """# The head that lifts a detector's keypoints
@@ -36,8 +36,8 @@ CARD = """# The head that lifts a detector's keypoints
 - **Made by** `handlib run s2hand --profile {profile} --recipe {recipe}` (seed {seed}, {samples:,} pairs seen,
   {minutes:.0f} minutes on {device}), at commit {commit}, finished {finished}.
 - **Trained on** {hands:,} pairs of keypoints that mediapipe has found in *rendered* pictures of the open hand (CC0),
-  and the hands of these pictures; and on sampled hands without pictures. **No real picture, and no 3D label of one.**
-  It began as the head of the network that comes with handlib.
+  and the hands of these pictures; and on sampled hands without pictures. **No real hand, and no 3D label of
+  one.** It began as the head of the network that comes with handlib.
 - **Licence of the weights**: CC BY 4.0.
 - **Size**: {megabytes:.1f} MB, half precision.
 

@@ -1,6 +1,7 @@
 """The trained network that comes with the package, and any other that is named.
 
-Nothing that trains imports this: what a run computes must not depend on what an earlier run has left here.
+What a run computes must not depend silently on what an earlier run has left here: a training that begins with this
+network has the file's digest in its key.
 """
 
 from functools import cache, lru_cache

@@ -24,15 +24,13 @@ from handlib.reconstruction.estimate import Estimate, concatenate
 from handlib.reconstruction.judging import likely_a_hand
 from handlib.reconstruction.placing import place_on_keypoints
 from handlib.reconstruction.refining import lift_all_round, refine
-from handlib.reconstruction.views import Views, cut_views, make_views
+from handlib.reconstruction.views import BOX_FACTOR, Views, cut_views, make_views
 
 View = tuple[float, float]
 STRAIGHT: tuple[View, ...] = ((0.0, 1.0),)
 """A look of one view: its turn (radians) and zoom."""
 AROUND: tuple[View, ...] = ((math.radians(-12), 1.0), (math.radians(12), 1.0))
 
-BOX_FACTOR = 1.5
-"""Side of the second look's square over the box of the keypoints: the middle of what networks are trained on."""
 SMALLEST_BOX = 0.02
 """Least side of a box, in longer sides of the picture: where nothing is seen, keypoints may all lie in one place."""
 AGREES_WITHIN = 0.1

@@ -25,6 +25,9 @@ from handlib.crops import (
 )
 from handlib.models.placement import assumed_intrinsics
 
+BOX_FACTOR = 1.5
+"""Side of the square that is looked at, over the box of the keypoints: the middle of what networks are trained on."""
+
 
 @dataclass(frozen=True, eq=False)
 class Views:

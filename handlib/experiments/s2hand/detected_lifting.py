@@ -28,8 +28,7 @@ from handlib.models.checkpoint_file import load_network, save_network
 from handlib.models.keypoint_readout import ReadKeypoints
 from handlib.models.s2hand import S2HandNetwork
 from handlib.pretrained import RELEASED
-from handlib.reconstruction.looking import BOX_FACTOR
-from handlib.reconstruction.views import make_views
+from handlib.reconstruction.views import BOX_FACTOR, make_views
 from handlib.reproduce.digest import digest_files
 from handlib.reproduce.profiles import by_profile
 from handlib.reproduce.recipe import Recipe, RunContext
@@ -39,7 +38,8 @@ from handlib.training.lifting import step_generator
 from handlib.training.loop import StepOutput, TrainSettings, fit_network
 
 HELD_OUT = 10
-"""One pair in so many is kept for scoring."""
+"""One hand in so many is kept for scoring, with all of its pairs: the domains show the same hands before other things.
+"""
 _ZOOM = 0.08
 
 
@@ -119,12 +119,18 @@ class PairsTask(nn.Module):
 def lift_pairs(
     network: S2HandNetwork, pairs: Pairs, turn_rad: Float[Tensor, "pairs"], zoom: float = 1.0
 ) -> tuple[Float[Tensor, "pairs 21 3"], Float[Tensor, "pairs 21 3"]]:
-    """Joints (m) that the network lifts the keypoints to, seen in turned squares around them, and the true ones."""
+    """Joints (m) that the network lifts the keypoints to, seen in turned squares around them, and the true ones.
+
+    Views are made on the CPU, as for :func:`handlib.reconstruct`; the answers are on the network's device.
+    """
+    device, view_px = next(network.parameters()).device, network.config.image_px
+    pairs = pairs.to("cpu")
     centre, side = square_box(pairs.keypoints_px, BOX_FACTOR)
-    right = torch.zeros(len(pairs), dtype=torch.bool, device=side.device)
-    view = make_views(centre, side, right, network.config.image_px, pairs.K, turn_rad, zoom)
-    seen = ReadKeypoints(view.pixels_to_view(pairs.keypoints_px), pairs.confidence)
-    return network.lift(seen, network.config.image_px, view.K).joints, pairs.joints_m @ view.to_frame.mT
+    right = torch.zeros(len(pairs), dtype=torch.bool)
+    view = make_views(centre, side, right, view_px, pairs.K, turn_rad.cpu(), zoom)
+    seen = ReadKeypoints(view.pixels_to_view(pairs.keypoints_px).to(device), pairs.confidence.to(device))
+    true_m = pairs.joints_m @ view.to_frame.mT
+    return network.lift(seen, view_px, view.K.to(device)).joints, true_m.to(device)
 
 
 def train_detected_lifting(context: RunContext) -> Outcome:
@@ -134,8 +140,7 @@ def train_detected_lifting(context: RunContext) -> Outcome:
         pairs = read_pairs(context, recipe.pairs)
     except MissingFileError as error:
         return Outcome(not_obtained=str(error))
-    held_out = torch.arange(len(pairs)) % HELD_OUT == 0
-    known, new = pairs[~held_out], pairs[held_out]
+    known, new = split_by_hand(pairs)
     network, _ = load_network(RELEASED)
     before = aligned_mm(network, new)
     task = PairsTask(
@@ -155,7 +160,7 @@ def train_detected_lifting(context: RunContext) -> Outcome:
 
     log = fit_network(context, task, pairs_objective, draw, settings)
     save_network(context.artifact_path(NETWORK), network.eval(), {"recipe": recipe.name, "seed": context.seed})
-    after, on_known = aligned_mm(network, new), aligned_mm(network, known[: len(new)])
+    after, on_known = aligned_mm(network, new), aligned_mm(network, known)
     metrics = {
         "paired_before": Metric(before, "mm", "procrustes"),
         "paired_after": Metric(after, "mm", "procrustes"),
@@ -176,17 +181,30 @@ def read_pairs(context: RunContext, recipes: tuple[PairsRecipe, ...]) -> Pairs:
     """The pairs that these recipes' runs leave.
 
     Raises:
-        MissingFileError: one has left none: no detector, or no photographs to stand behind hands.
+        MissingFileError: one has left none (no detector, or no photographs to stand behind hands), or too few are there
+            to keep some for scoring.
     """
     states = [read_state(context.left_by(recipe, find_pairs, PAIRS, seed=0)) for recipe in recipes]
+    states = [state for state in states if len(state["K"])]
+    if sum(len(state["K"]) for state in states) < 2:
+        names = ", ".join(recipe.name for recipe in recipes)
+        raise MissingFileError(f"{names}: the detector found fewer than two hands; let it look at more pictures")
     columns = ("keypoints_px", "confidence", "K", "joints_m")
     return Pairs(*(torch.from_numpy(np.concatenate([np.array(state[name]) for state in states])) for name in columns))
+
+
+def split_by_hand(pairs: Pairs) -> tuple[Pairs, Pairs]:
+    """Pairs to learn from, and pairs of other hands to be scored on; each has one at least."""
+    _, hand = torch.unique(pairs.joints_m.flatten(1), dim=0, return_inverse=True)
+    held_out = hand % HELD_OUT == 0
+    if bool(held_out.all()):  # one hand alone
+        held_out = torch.arange(len(pairs)) == 0
+    return pairs[~held_out], pairs[held_out]
 
 
 @torch.no_grad()
 def aligned_mm(network: S2HandNetwork, pairs: Pairs) -> float:
     """Mean distance (mm) of the lifted joints from the true ones after Procrustes alignment, unturned."""
     network.eval()
-    lifted, true_m = lift_pairs(network, pairs, torch.zeros(len(pairs)))
-    true = true_m.double().numpy()
-    return float(1000 * point_errors(procrustes_rigid(lifted.double().numpy(), true), true).mean())
+    lifted, true_m = (x.double().cpu().numpy() for x in lift_pairs(network, pairs, torch.zeros(len(pairs))))
+    return float(1000 * point_errors(procrustes_rigid(lifted, true_m), true_m).mean())

@@ -24,6 +24,8 @@ def kind_of(recipe: str) -> str | None:
         return None
     if name == "s2hand-fit-detected":
         return KINDS[3]
+    if suffix == "released" and name.startswith("s2hand-true-2d"):
+        return KINDS[1]
     if suffix in ("source", "released") or name.startswith(("s2hand-source-only", "s2hand-photographs")):
         return KINDS[2]
     return KINDS[1] if name.startswith(("s2hand-true-2d", "s2hand-mano-cnn")) else KINDS[0]

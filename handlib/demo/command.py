@@ -130,7 +130,7 @@ def make_request(
         "max_hands": max_hands,
         "keypoints": source,
         "network": None if fit else digest(checkpoint or RELEASED),
-        "lifting_head": None if fit or checkpoint or not detector else digest(LIFTING_HEAD),
+        "lifting_head": digest(LIFTING_HEAD) if (detector or keypoints) and not (fit or checkpoint) else None,
         "every": every,
         "smooth": smooth,
         "handlib": handlib.__version__,

@@ -16,6 +16,7 @@ from handlib.reconstruction import HandReconstruction
 from handlib.reconstruction.assemble import assemble
 from handlib.reconstruction.detected import Detected
 from handlib.reconstruction.estimate import estimate_sides
+from handlib.reconstruction.lifter import released_lifter
 from handlib.reconstruction.looking import look_for_hands
 
 # The detector looks at this size: it scales pictures down itself, to less, and a panorama would fill its memory.
@@ -115,7 +116,9 @@ def reconstruct_parts(parts: list[Part], request: Request) -> HandReconstruction
     else:
         network = find_network(request.checkpoint)
         # Not `handlib.reconstruct`, which would detect again, and might find the other hand in a part that has two.
-        how = {"detected": Detected.of(hands), "judges": request.checkpoint is None}
+        own = request.checkpoint is None
+        lifter = released_lifter() if own and any(hand is not None for hand in hands) else None
+        how = {"detected": Detected.of(hands), "lifter": lifter, "judges": own}
         estimate = partial(look_for_hands, network, pictures, **how)
         result = assemble(pictures, *estimate_sides(estimate, sides), network.hand.faces)
     corners = np.array([part.corner for part in parts], np.float32)

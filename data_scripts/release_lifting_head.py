@@ -36,8 +36,9 @@ CARD = """# The head that lifts a detector's keypoints
 - **Made by** `handlib run s2hand --profile {profile} --recipe {recipe}` (seed {seed}, {samples:,} pairs seen,
   {minutes:.0f} minutes on {device}), at commit {commit}, finished {finished}.
 - **Trained on** {hands:,} pairs of keypoints that mediapipe has found in *rendered* pictures of the open hand (CC0),
-  and the hands of these pictures; and on sampled hands without pictures. **No real hand, and no 3D label of
-  one.** It began as the head of the network that comes with handlib.
+  and the hands of these pictures; and on sampled hands without pictures. **No real hand in this
+  training, no 3D label of one in any.** It began as the head of the network that comes with handlib, which has learnt
+  from photographs, too (detected 2D keypoints).
 - **Licence of the weights**: CC BY 4.0.
 - **Size**: {megabytes:.1f} MB, half precision.
 

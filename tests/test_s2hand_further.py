@@ -345,5 +345,5 @@ def test_rows_from_the_packaged_network_are_a_source_of_their_own():
 
 def test_pages_know_what_the_new_rows_rest_on():
     begun = [*FURTHER_TABLE_4, FURTHER_TRUE_2D, AdaptedRecipe()]
-    assert {kind_of(recipe.name) for recipe in begun} == {KINDS[2]}
+    assert {kind_of(recipe.name) for recipe in begun} == {KINDS[4]}
     assert kind_of(FURTHER_START.name) is None and kind_of("s2hand-loc") == KINDS[0]

@@ -1,7 +1,7 @@
 """A network looks at each picture, and looks again at where it saw the hand.
 
 The first look is at the whole picture. Networks are best at the sizes of hands that they were trained on: the second
-look is at a square around what the first one saw. Each look is a mean over a few views, slightly turned and zoomed.
+look is at a square around what the first one saw. The last look is a mean over two views, slightly turned.
 """
 
 import math

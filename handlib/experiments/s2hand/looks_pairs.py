@@ -15,23 +15,29 @@ from handlib.hand import HandModel
 from handlib.reproduce.artifacts import find_artifact
 from handlib.reproduce.recipe import run
 from handlib.reproduce.state import read_state
-from handlib.skeleton import BONES
+from handlib.skeleton import BONES, JOINT_NAMES
 from handlib.training.lifting import as_detected, draw_hands, see_from_anywhere
 
+MIDDLE_KNUCKLE = JOINT_NAMES.index("middle_mcp")
 _DRAWN_PX = 224
 
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """Offsets of keypoints (in parts of the hand's longer side) from where the joints are."""
+    """Offsets of keypoints from where the joints are, in parts of the hand's longer side.
+
+    ``towards`` is the direction in the picture from the wrist to the middle finger's knuckle, of length 1.
+    """
 
     offsets: Float[np.ndarray, "hands 21 2"]
+    towards: Float[np.ndarray, "hands 2"]
 
     @classmethod
     def of(cls, keypoints_px: Float[np.ndarray, "hands 21 2"], true_px: Float[np.ndarray, "hands 21 2"]) -> "Mistakes":
         """The offsets of keypoints from the true ones."""
         side_px = np.ptp(true_px, axis=1).max(-1)[:, None, None]
-        return cls((keypoints_px - true_px) / side_px)
+        along = true_px[:, MIDDLE_KNUCKLE] - true_px[:, 0]
+        return cls((keypoints_px - true_px) / side_px, along / np.linalg.norm(along, axis=1, keepdims=True))
 
     def shared_along_fingers(self) -> dict[str, float]:
         """Rank correlation of a joint's offset with that of the joint before it, by how far along the finger it is."""
@@ -43,6 +49,10 @@ class Mistakes:
             found[name] = float(np.corrcoef(*ranks)[0, 1])
         return found
 
+    def wrist_shift_percent(self) -> float:
+        """How far the wrist is seen towards the fingers, on average, in per cent of the hand."""
+        return float(100 * (self.offsets[:, 0] * self.towards).sum(-1).mean())
+
     def percent(self) -> Float[np.ndarray, "joint_errors"]:
         """All distances, in per cent of the hand."""
         return 100 * np.linalg.norm(self.offsets, axis=-1).ravel()
@@ -51,7 +61,7 @@ class Mistakes:
 def real_mistakes(profile: str) -> tuple[Mistakes, str] | None:
     """A real detector's on rendered hands, and in which profile: the full one's if it is on this machine.
 
-    None where no detector is installed.
+    None where no detector is installed, or it finds no right hand.
     """
     recipe = PairsRecipe()
     try:
@@ -63,6 +73,8 @@ def real_mistakes(profile: str) -> tuple[Mistakes, str] | None:
         except MissingFileError:
             return None
     pairs = read_state(path)
+    if not len(pairs["K"]):
+        return None
     return Mistakes.of(np.array(pairs["keypoints_px"]), np.array(pairs["joints_2d_px"])), used
 
 

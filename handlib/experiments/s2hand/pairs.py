@@ -1,8 +1,8 @@
 """What a real detector makes of hands whose 3D is known for nothing: keypoints of rendered pictures, and the hands.
 
 The lifting head has learnt from keypoints with mistakes that a formula draws, each joint by itself. A detector's are of
-another kind: it bends a hidden finger as fingers bend, and is wrong in many joints at once. Rendered pictures of the
-source's hand tell which: the detector looks at them as it looks at photographs, and the 3D is there.
+another kind: neighbouring joints are wrong together, and some are wrong in the same direction each time. Rendered
+pictures of the source's hand tell which: the detector looks at them as it looks at photographs, and the 3D is there.
 """
 
 from dataclasses import dataclass

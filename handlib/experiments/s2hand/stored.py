@@ -9,7 +9,13 @@ from handlib.reproduce.results import Result
 
 __all__ = ["flat_and_deep", "kind_of", "mean_and_spread", "mean_of", "stored_runs", "values_of"]
 
-KINDS = ("detected keypoints, no 3D label", "true 2D, or target 3D", "with source labels", "fit, picture by picture")
+KINDS = (
+    "detected keypoints, no 3D label",
+    "true 2D, or target 3D",
+    "with source labels",
+    "fit, picture by picture",
+    "begun with the packaged network",
+)
 """What a number of this chapter rests on; the untrained network and answers to other pictures are none of these."""
 
 
@@ -24,9 +30,9 @@ def kind_of(recipe: str) -> str | None:
         return None
     if name == "s2hand-fit-detected":
         return KINDS[3]
-    if suffix == "released" and name.startswith("s2hand-true-2d"):
-        return KINDS[1]
-    if suffix in ("source", "released") or name.startswith(("s2hand-source-only", "s2hand-photographs")):
+    if suffix == "released" or name == "s2hand-adapted":
+        return KINDS[4]
+    if suffix == "source" or name.startswith(("s2hand-source-only", "s2hand-photographs")):
         return KINDS[2]
     return KINDS[1] if name.startswith(("s2hand-true-2d", "s2hand-mano-cnn")) else KINDS[0]
 

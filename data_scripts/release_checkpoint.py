@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from card_fields import card_fields
 
 from handlib.errors import HandlibError
 from handlib.experiments.s2hand.lifted import PhotographsOnTarget
@@ -73,7 +74,6 @@ def main(
     network.load_state_dict(read_state(weights))
     metrics = {**on_target.outcome.metrics, **result.outcome.metrics}
     scores = {name: round(metrics[name].value, 2) for name in SCORES if name in metrics}
-    made = result.provenance
     out.parent.mkdir(parents=True, exist_ok=True)
     save_network(out, network, {"recipe": result.recipe, "key": result.key, "licence": "CC BY 4.0", "scores": scores})
     size = out.stat().st_size
@@ -81,18 +81,7 @@ def main(
         out.unlink()
         raise HandlibError(f"{out}: {size:,} bytes, more than the {LARGEST_BYTES:,} that the package may carry")
     rows = "\n".join(f"| {SCORES[name]} | {value} {metrics[name].unit} |" for name, value in scores.items())
-    card = CARD.format(
-        profile=profile,
-        recipe=result.recipe,
-        seed=seed,
-        samples=made.samples_seen,
-        minutes=made.seconds / 60,
-        device=made.device,
-        commit=made.git_commit,
-        finished=made.finished[:10],
-        megabytes=size / 1e6,
-        rows=rows,
-    )
+    card = CARD.format(**card_fields(result, profile, seed, out), rows=rows)
     out.with_suffix(".md").write_text(card, encoding="utf-8")
     print(f"{out}: {size / 1e6:.1f} MB\n{rows}")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from card_fields import card_fields
 from safetensors.torch import save
 
 from handlib.errors import BadInputError
@@ -70,21 +71,9 @@ def main(
     if not all(bool(value.isfinite().all()) for value in weights.values()):
         raise BadInputError(f"{recipe.name}: a weight is not finite in half precision; train again")
     atomic_write(out, save(weights, metadata={"recipe": result.recipe, "key": result.key, "licence": "CC BY 4.0"}))
-    metrics, made = result.outcome.metrics, result.provenance
+    metrics = result.outcome.metrics
     rows = "\n".join(f"| {label} | {metrics[name].value:.2f} {metrics[name].unit} |" for name, label in SCORES.items())
-    card = CARD.format(
-        profile=profile,
-        recipe=result.recipe,
-        seed=seed,
-        samples=made.samples_seen,
-        minutes=made.seconds / 60,
-        device=made.device,
-        commit=made.git_commit,
-        finished=made.finished[:10],
-        hands=int(metrics["hands"].value),
-        megabytes=out.stat().st_size / 1e6,
-        rows=rows,
-    )
+    card = CARD.format(**card_fields(result, profile, seed, out), hands=int(metrics["hands"].value), rows=rows)
     out.with_suffix(".md").write_text(card, encoding="utf-8")
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB\n{rows}")
 

@@ -47,9 +47,9 @@ CARD = """# The head that lifts a detector's keypoints
 |---|---|
 {rows}
 
-**What it is bad at.** It does not see the picture: where the detector bends a hidden finger wrongly, it believes it
-more often than not. It knows the mistakes of one detector, and of rendered hands. Distance from the camera, and what
-it is not for: as the network's card says.
+**What it is bad at.** It does not see the picture: what the detector did not see, it can only guess. It knows the
+mistakes of one detector, and of rendered hands. Distance from the camera, and what it is not for: as the network's card
+says.
 """
 
 

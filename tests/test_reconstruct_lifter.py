@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
 import handlib
+from handlib.cli import app
 from handlib.data.images import read_image
 from handlib.data.photos import PACKAGED_PHOTOS, packaged_photos
 from handlib.demo import hands as demo
@@ -83,6 +85,15 @@ def test_a_missing_or_damaged_head_is_named(found, other_head):
     other_head(lambda path: save_file({"entrance.weight": torch.zeros(3, 3)}, path))
     with pytest.raises(BadInputError, match="another version"):
         handlib.reconstruct(picture, side="left", detector=True)
+
+
+def test_the_demo_misses_the_head_before_the_first_picture(other_head, tmp_path):
+    other_head(lambda path: None)
+    stored = str(PACKAGED_PHOTOS / "detections.json")
+    options = ["--out", str(tmp_path / "out"), "--keypoints", stored]
+    said = CliRunner().invoke(app, ["demo", str(PHOTO), *options])
+    assert said.exit_code != 0 and LIFTING_HEAD.name in said.output and "install handlib again" in said.output
+    assert not list(tmp_path.glob("out/*"))
 
 
 def test_the_card_names_what_matters():

@@ -99,14 +99,14 @@ def make_request(
 
     Raises:
         BadInputError: options that exclude each other, or an unknown side or filter.
-        MissingFileError: there is no such network, or no such file of detections.
+        MissingFileError: there is no such network or lifting head, or no such file of detections.
         MissingExtraError: a fit needs keypoints, and no detector is installed.
     """
     from handlib.demo.request import Request, digest
     from handlib.demo.tracks import SMOOTHINGS
     from handlib.keypoints import detector_is_installed, detector_name, read_detections
     from handlib.pretrained import RELEASED, find_network
-    from handlib.reconstruction.lifter import LIFTING_HEAD
+    from handlib.reconstruction.lifter import LIFTING_HEAD, released_lifter
 
     if side not in ("auto", "left", "right"):
         raise BadInputError(f"--side is auto, left or right, not {side!r}")
@@ -123,6 +123,9 @@ def make_request(
     if keypoints is None and detector and not detector_is_installed():
         typer.echo(WITHOUT_DETECTOR, err=True)
         detector = False
+    lifts = bool(detector or keypoints) and not (fit or checkpoint)
+    if lifts:
+        released_lifter()
     stored = None if keypoints is None else read_detections(keypoints)
     source = digest(keypoints) if keypoints else detector_name() if detector else "whole pictures"
     options = {
@@ -130,7 +133,7 @@ def make_request(
         "max_hands": max_hands,
         "keypoints": source,
         "network": None if fit else digest(checkpoint or RELEASED),
-        "lifting_head": digest(LIFTING_HEAD) if (detector or keypoints) and not (fit or checkpoint) else None,
+        "lifting_head": digest(LIFTING_HEAD) if lifts else None,
         "every": every,
         "smooth": smooth,
         "handlib": handlib.__version__,

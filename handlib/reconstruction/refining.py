@@ -24,9 +24,9 @@ STEPS, LEARNING_RATE = 20, 0.05
 FAR = 0.05
 """Distance from a keypoint, in sizes of the hand, from which on it pulls with one strength (Huber)."""
 TRUST_M = 0.008
-"""Deviation (m, root mean square) from the lifted hand that costs as much as keypoints a ``FAR`` away. Chosen on 234
-pairs that the lifting head has not learnt from: 17 mm brings the hand nearer to the detected points, and farther from
-the true ones and from the hand."""
+"""Deviation (m, root mean square) from the lifted hand that costs as much as keypoints a ``FAR`` away. On 318
+pairs of hands that the lifting head has not met, 17 mm brings the hand nearer to the detected points (2.9 % of its size
+instead of 3.4), no nearer to the true ones (8.9 and 8.8), and farther from the hand (11.5 mm instead of 11.1)."""
 SHAPE_WEIGHT = 0.01
 
 

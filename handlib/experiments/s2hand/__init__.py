@@ -20,8 +20,10 @@ from handlib.experiments.s2hand.adapted import AdaptedRecipe, train_adapted
 from handlib.experiments.s2hand.baselines import score_baseline, score_derived
 from handlib.experiments.s2hand.detected_lifting import DetectedLiftingRecipe, train_detected_lifting
 from handlib.experiments.s2hand.found import FoundRecipe, find_keypoints
+from handlib.experiments.s2hand.found_in_renderings import RenderingsRecipe, find_in_renderings
 from handlib.experiments.s2hand.frames import KINDS, ORDINARY, FramesRecipe, score_frames
 from handlib.experiments.s2hand.further import FurtherRecipe, train_further
+from handlib.experiments.s2hand.guided import GuidedRecipe, train_guided
 from handlib.experiments.s2hand.lifted import (
     LiftedRecipe,
     PhotographsOnTarget,
@@ -73,6 +75,10 @@ FURTHER_TABLE_4 = (
 FURTHER_TRUE_2D = FurtherRecipe(name="s2hand-true-2d@released", keypoints="true")
 FURTHER_START = FurtherRecipe(name="s2hand-start@released", trained=False)
 PAIRS = (PairsRecipe(), PairsRecipe(name="s2hand-pairs-photographs", domain="varied-photographs"))
+RENDERINGS = (
+    RenderingsRecipe(),
+    RenderingsRecipe(name="s2hand-found-before-photographs", domain="varied-photographs", stills=20_000, smoke=8),
+)
 TAUGHT_LIFTING = DetectedLiftingRecipe(pairs=PAIRS)
 TAUGHT = tuple(
     TaughtRecipe(name=f"s2hand-{name}", dataset=TARGET, way=way)
@@ -117,4 +123,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     ),
     Experiment(recipe=AdaptedRecipe(), work=train_adapted, seeds=(0,)),
     *(Experiment(recipe=recipe, work=score_taught, seeds=FULL_SEEDS) for recipe in TAUGHT),
+    *(Experiment(recipe=recipe, work=find_in_renderings, seeds=(0,)) for recipe in RENDERINGS),
+    Experiment(recipe=GuidedRecipe(pictures=RENDERINGS), work=train_guided, seeds=(0,)),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import handlib
+from handlib.errors import MissingFileError
 
 # In these a change of line ends (a Windows checkout) is no change of content.
 TEXT_SUFFIXES = {".py", ".yml", ".yaml", ".json", ".js", ".css", ".html", ".md", ".txt", ".toml", ".csv"}
@@ -30,9 +31,14 @@ def digest_files(root: Path, paths: Iterable[Path]) -> str:
     """SHA-256 of the names (below ``root``) and contents of files, in whatever order they are given.
 
     Line ends of text files count as one newline, so that a checkout on Windows has the digest of one on Linux.
+
+    Raises:
+        MissingFileError: one is not there.
     """
     contents = {}
     for path in paths:
+        if not path.is_file():
+            raise MissingFileError(f"{path}: not there; install handlib again, or put the file back")
         data = path.read_bytes()
         if path.suffix in TEXT_SUFFIXES:
             data = data.replace(b"\r\n", b"\n")

@@ -73,6 +73,10 @@ FURTHER_TABLE_4 = (
     FurtherRecipe(name="s2hand-full@released"),
 )
 FURTHER_TRUE_2D = FurtherRecipe(name="s2hand-true-2d@released", keypoints="true")
+FURTHER_NO_HANDS = tuple(
+    replace(recipe, name=f"{recipe.name.partition('@')[0]}-no-hands@released", hands=0)
+    for recipe in (FURTHER_TABLE_4[0], FURTHER_TABLE_4[1], FURTHER_TABLE_4[3])
+)
 FURTHER_START = FurtherRecipe(name="s2hand-start@released", trained=False)
 PAIRS = (PairsRecipe(), PairsRecipe(name="s2hand-pairs-photographs", domain="varied-photographs"))
 RENDERINGS = (
@@ -119,7 +123,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=FURTHER_START, work=train_further, seeds=(0,)),
     *(
         Experiment(recipe=recipe, work=train_further, seeds=FULL_SEEDS)
-        for recipe in (*FURTHER_TABLE_4, FURTHER_TRUE_2D)
+        for recipe in (*FURTHER_TABLE_4, FURTHER_TRUE_2D, *FURTHER_NO_HANDS)
     ),
     Experiment(recipe=AdaptedRecipe(), work=train_adapted, seeds=(0,)),
     *(Experiment(recipe=recipe, work=score_taught, seeds=FULL_SEEDS) for recipe in TAUGHT),

@@ -9,12 +9,13 @@ from PIL import Image
 from smoke_runs import within
 
 from handlib.data.stills_cache import read_labels, read_pictures
-from handlib.errors import MissingExtraError
-from handlib.experiments.s2hand import RENDERINGS, found_in_renderings
+from handlib.errors import BadInputError, MissingExtraError
+from handlib.experiments.s2hand import GUIDED_SCORES, RENDERINGS, found_in_renderings
 from handlib.experiments.s2hand import found as found_on_target
 from handlib.experiments.s2hand.found_in_renderings import FOUND, find_in_renderings, renderings_of
 from handlib.experiments.s2hand.guided import HELD_OUT, GuidedRecipe, first_network, train_guided
 from handlib.experiments.s2hand.guided_data import cut_squares, join, read_found
+from handlib.experiments.s2hand.guided_scored import score_guided
 from handlib.experiments.s2hand.lifting import NETWORK
 from handlib.experiments.stills import drawn
 from handlib.keypoints import HandDetection
@@ -158,3 +159,12 @@ def test_without_a_detector_it_is_said_that_nothing_was_obtained(store, monkeypa
     assert "mediapipe" in run(DRAWINGS, "smoke", 0, find_in_renderings, device="cpu").outcome.not_obtained
     outcome = run(GUIDED, "smoke", 0, train_guided, device="cpu").outcome
     assert FOUND in outcome.not_obtained and not outcome.metrics
+
+
+def test_with_its_eyes_shut_it_answers_something_else_from_the_same_keypoints(store):
+    seen, blind = (run(recipe, "smoke", 0, score_guided, device="cpu").outcome for recipe in GUIDED_SCORES)
+    assert seen.metrics["pa_mpjpe"].value != blind.metrics["pa_mpjpe"].value
+    assert seen.metrics["detected_2d"].value == blind.metrics["detected_2d"].value
+    assert seen.metrics["read_2d"].value != blind.metrics["read_2d"].value
+    with pytest.raises(BadInputError, match="asleep"):
+        run(replace(GUIDED_SCORES[0], name="s2hand-asleep", way="asleep"), "smoke", 0, score_guided, device="cpu")

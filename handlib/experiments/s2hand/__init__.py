@@ -24,6 +24,7 @@ from handlib.experiments.s2hand.found_in_renderings import RenderingsRecipe, fin
 from handlib.experiments.s2hand.frames import KINDS, ORDINARY, FramesRecipe, score_frames
 from handlib.experiments.s2hand.further import FurtherRecipe, train_further
 from handlib.experiments.s2hand.guided import GuidedRecipe, train_guided
+from handlib.experiments.s2hand.guided_scored import GuidedScoreRecipe, score_guided
 from handlib.experiments.s2hand.lifted import (
     LiftedRecipe,
     PhotographsOnTarget,
@@ -44,7 +45,7 @@ from handlib.experiments.s2hand.recipes import (
     S2HandRecipe,
     with_source_labels,
 )
-from handlib.experiments.s2hand.released import ON_FILM, ON_TARGET, TARGET, score_released
+from handlib.experiments.s2hand.released import FILM, ON_FILM, ON_TARGET, TARGET, score_released
 from handlib.experiments.s2hand.supervision import train_detector
 from handlib.experiments.s2hand.taught import TaughtRecipe, score_taught
 from handlib.experiments.s2hand.training import train_and_score
@@ -88,6 +89,12 @@ TAUGHT = tuple(
     TaughtRecipe(name=f"s2hand-{name}", dataset=TARGET, way=way)
     for name, way in (("adapted-alone", "adapted"), ("adapted-and-lifted", "adapted+lifted"))
 )
+GUIDED = GuidedRecipe(pictures=RENDERINGS)
+GUIDED_SCORES = (
+    GuidedScoreRecipe(name="s2hand-guided-alone", dataset=TARGET, way="guided", guided=GUIDED),
+    GuidedScoreRecipe(name="s2hand-guided-blind", dataset=TARGET, way="blind", guided=GUIDED),
+)
+GUIDED_ON_FILM = replace(GUIDED_SCORES[0], name="s2hand-guided-alone-on-film", dataset=FILM)
 _LOOKS = (("s2hand-full-2d-branch", "2d-branch"), ("s2hand-shuffled", "shuffled"))
 
 
@@ -128,5 +135,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=AdaptedRecipe(), work=train_adapted, seeds=(0,)),
     *(Experiment(recipe=recipe, work=score_taught, seeds=FULL_SEEDS) for recipe in TAUGHT),
     *(Experiment(recipe=recipe, work=find_in_renderings, seeds=(0,)) for recipe in RENDERINGS),
-    Experiment(recipe=GuidedRecipe(pictures=RENDERINGS), work=train_guided, seeds=(0,)),
+    Experiment(recipe=GUIDED, work=train_guided, seeds=(0,)),
+    *(Experiment(recipe=recipe, work=score_guided, seeds=FULL_SEEDS) for recipe in GUIDED_SCORES),
+    Experiment(recipe=GUIDED_ON_FILM, work=score_guided, seeds=(0,)),
 )

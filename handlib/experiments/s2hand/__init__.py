@@ -32,6 +32,9 @@ from handlib.experiments.s2hand.lifted import (
     train_lifted,
 )
 from handlib.experiments.s2hand.lifting import LiftingRecipe, train_lifting
+from handlib.experiments.s2hand.own_hand import OwnHandRecipe, train_own_hand
+from handlib.experiments.s2hand.own_hand_scored import WAYS as OWN_HAND_WAYS
+from handlib.experiments.s2hand.own_hand_scored import OwnHandScoreRecipe, score_own_hand
 from handlib.experiments.s2hand.pairs import PairsRecipe, find_pairs
 from handlib.experiments.s2hand.photographs import PhotographsRecipe, train_on_photographs
 from handlib.experiments.s2hand.recipes import (
@@ -95,6 +98,9 @@ GUIDED_SCORES = (
     GuidedScoreRecipe(name="s2hand-guided-blind", dataset=TARGET, way="blind", guided=GUIDED),
 )
 GUIDED_ON_FILM = replace(GUIDED_SCORES[0], name="s2hand-guided-alone-on-film", dataset=FILM)
+OWN_HAND = tuple(
+    OwnHandScoreRecipe(name=f"s2hand-own-hand-{way}", dataset=TARGET, way=way, guided=GUIDED) for way in OWN_HAND_WAYS
+)
 _LOOKS = (("s2hand-full-2d-branch", "2d-branch"), ("s2hand-shuffled", "shuffled"))
 
 
@@ -138,4 +144,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=GUIDED, work=train_guided, seeds=(0,)),
     *(Experiment(recipe=recipe, work=score_guided, seeds=FULL_SEEDS) for recipe in GUIDED_SCORES),
     Experiment(recipe=GUIDED_ON_FILM, work=score_guided, seeds=(0,)),
+    Experiment(recipe=OwnHandRecipe(), work=train_own_hand, seeds=(0,)),
+    *(Experiment(recipe=recipe, work=score_own_hand, seeds=FULL_SEEDS) for recipe in OWN_HAND),
 )

@@ -42,23 +42,34 @@ def score_guided(context: RunContext) -> Outcome:
         raise BadInputError(f"way {recipe.way!r}: expected one of {WAYS}")
     try:
         pictures = scored_pictures(recipe.dataset, context)
-        state = read_state(context.left_by(recipe.guided, train_guided, NETWORK, seed=0))
+        joints, read_px = look_at_pictures(context, recipe.guided, pictures, blind=recipe.way == "blind")
     except (MissingExtraError, MissingFileError) as error:
         return Outcome(not_obtained=str(error))
+    outcome = outcome_of(joints, pictures, context)
+    return Outcome({**outcome.metrics, **_flat_errors(read_px, pictures)})
+
+
+def look_at_pictures(
+    context: RunContext, recipe: GuidedRecipe, pictures: ScoredPictures, blind: bool = False
+) -> tuple[Float[np.ndarray, "pictures 21 3"], Float[np.ndarray, "pictures 21 2"]]:
+    """Joints (m, from the wrist) and keypoints (px) that the guided network says of pictures, or of grey ones.
+
+    Raises:
+        MissingFileError: the network was not trained, because no detector is installed.
+    """
     guided = GuidedNetwork(load_network(RELEASED)[0])  # of the same layers; every weight is the file's
-    guided.load_state_dict(state)
+    guided.load_state_dict(read_state(context.left_by(recipe, train_guided, NETWORK, seed=0)))
     guided.eval()
     joints, read = [], []
     for rows in context.progress(range(0, len(pictures.rgb), _BLOCK), what="looking"):
         block = slice(rows, rows + _BLOCK)
-        seen = [np.full_like(rgb, _GREY) if recipe.way == "blind" else rgb for rgb in pictures.rgb[block]]
+        seen = [np.full_like(rgb, _GREY) if blind else rgb for rgb in pictures.rgb[block]]
         given = torch.from_numpy(pictures.keypoints[block]).float()
         K = None if pictures.K is None else torch.from_numpy(pictures.K[block]).float()
-        found = look_guided(guided, seen, given[..., :2], given[..., 2], recipe.guided.image_px, K)
+        found = look_guided(guided, seen, given[..., :2], given[..., 2], recipe.image_px, K)
         joints.append(found[0].double().numpy())
         read.append(found[1].numpy())
-    outcome = outcome_of(np.concatenate(joints), pictures, context)
-    return Outcome({**outcome.metrics, **_flat_errors(np.concatenate(read), pictures)})
+    return np.concatenate(joints), np.concatenate(read)
 
 
 def _flat_errors(read_px: Float[np.ndarray, "pictures 21 2"], pictures: ScoredPictures) -> dict[str, Metric]:

@@ -98,8 +98,10 @@ GUIDED_SCORES = (
     GuidedScoreRecipe(name="s2hand-guided-blind", dataset=TARGET, way="blind", guided=GUIDED),
 )
 GUIDED_ON_FILM = replace(GUIDED_SCORES[0], name="s2hand-guided-alone-on-film", dataset=FILM)
+OWN_HAND_LIFTING = OwnHandRecipe(pictures=RENDERINGS)
 OWN_HAND = tuple(
-    OwnHandScoreRecipe(name=f"s2hand-own-hand-{way}", dataset=TARGET, way=way, guided=GUIDED) for way in OWN_HAND_WAYS
+    OwnHandScoreRecipe(name=f"s2hand-own-hand-{way}", dataset=TARGET, way=way, guided=GUIDED, lifting=OWN_HAND_LIFTING)
+    for way in OWN_HAND_WAYS
 )
 _LOOKS = (("s2hand-full-2d-branch", "2d-branch"), ("s2hand-shuffled", "shuffled"))
 
@@ -144,6 +146,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=GUIDED, work=train_guided, seeds=(0,)),
     *(Experiment(recipe=recipe, work=score_guided, seeds=FULL_SEEDS) for recipe in GUIDED_SCORES),
     Experiment(recipe=GUIDED_ON_FILM, work=score_guided, seeds=(0,)),
-    Experiment(recipe=OwnHandRecipe(), work=train_own_hand, seeds=(0,)),
+    Experiment(recipe=OWN_HAND_LIFTING, work=train_own_hand, seeds=(0,)),
     *(Experiment(recipe=recipe, work=score_own_hand, seeds=FULL_SEEDS) for recipe in OWN_HAND),
 )

@@ -40,7 +40,7 @@ class OwnHandScoreRecipe(ReleasedRecipe):
     """
 
     guided: GuidedRecipe
-    lifting: OwnHandRecipe = OwnHandRecipe()
+    lifting: OwnHandRecipe
 
 
 def score_own_hand(context: RunContext) -> Outcome:

@@ -73,7 +73,7 @@ def bones(joints: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_hand_that_is_written_is_the_targets_with_a_pose_space(tmp_path):
-    write_hand(tmp_path / HAND, 200)
+    write_hand(tmp_path / HAND, TARGET_HAND, 200)
     written = HandModel.load(tmp_path / HAND, pose_space="pca", num_pca=45, flat_hand_mean=False)
     target = HandModel.load(TARGET_HAND)
     sampler = PoseSampler(target, seed=5)

@@ -1,9 +1,9 @@
 """A network that is told where a detector believes the joints to be, and looks at the picture with that in mind.
 
-Two networks that each answer by themselves, a detector and ours, are wrong about the same hidden joints, and a mean of
-the two repairs little. Here the picture is read *given* the detector's keypoints: they are drawn as small spots into
-the encoder's features, so that the later stages can ask whether a finger really is where it is said to be. What they
-read goes to the lifting head beside the keypoints themselves. Ours; the paper has nothing like it.
+Two networks that each answer by themselves, a detector and ours, are hardly better in the mean than the better one of
+them. Here the picture is read *given* the detector's keypoints: they are drawn as small spots into the encoder's
+features, so that the later stages can ask whether a finger really is where it is said to be. What they read goes to the
+lifting head beside the keypoints themselves. Ours; the paper has nothing like it.
 """
 
 from dataclasses import replace

@@ -16,6 +16,7 @@ begins with ImageNet's weights, as the paper does. So do the networks that lift 
 
 from dataclasses import replace
 
+from handlib.data.source_domain import SOURCE_HAND
 from handlib.experiments.s2hand.adapted import AdaptedRecipe, train_adapted
 from handlib.experiments.s2hand.baselines import score_baseline, score_derived
 from handlib.experiments.s2hand.detected_lifting import DetectedLiftingRecipe, train_detected_lifting
@@ -103,6 +104,9 @@ OWN_HAND = tuple(
     OwnHandScoreRecipe(name=f"s2hand-own-hand-{way}", dataset=TARGET, way=way, guided=GUIDED, lifting=OWN_HAND_LIFTING)
     for way in OWN_HAND_WAYS
 )
+# The control: as much more school on the same renderings, for the open hand.
+OPEN_HAND_LIFTING = replace(OWN_HAND_LIFTING, name="s2hand-open-hand-lifting", hand=SOURCE_HAND)
+OPEN_HAND = replace(OWN_HAND[2], name="s2hand-open-hand-lifted", lifting=OPEN_HAND_LIFTING)
 _LOOKS = (("s2hand-full-2d-branch", "2d-branch"), ("s2hand-shuffled", "shuffled"))
 
 
@@ -146,6 +150,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(recipe=GUIDED, work=train_guided, seeds=(0,)),
     *(Experiment(recipe=recipe, work=score_guided, seeds=FULL_SEEDS) for recipe in GUIDED_SCORES),
     Experiment(recipe=GUIDED_ON_FILM, work=score_guided, seeds=(0,)),
-    Experiment(recipe=OWN_HAND_LIFTING, work=train_own_hand, seeds=(0,)),
-    *(Experiment(recipe=recipe, work=score_own_hand, seeds=FULL_SEEDS) for recipe in OWN_HAND),
+    *(Experiment(recipe=recipe, work=train_own_hand, seeds=(0,)) for recipe in (OWN_HAND_LIFTING, OPEN_HAND_LIFTING)),
+    *(Experiment(recipe=recipe, work=score_own_hand, seeds=FULL_SEEDS) for recipe in (*OWN_HAND, OPEN_HAND)),
 )

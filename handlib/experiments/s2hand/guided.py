@@ -35,7 +35,8 @@ from handlib.training.lifting import step_generator
 from handlib.training.loop import StepOutput, TrainSettings, fit_network
 
 HELD_OUT = 20
-"""One picture in so many is kept for scoring; both domains show the same hands in the same order."""
+"""One picture in so many is kept for scoring; both domains show the same hands in the same order. The adapted network,
+whose encoder this one begins with, has learnt from these pictures, too."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ from handlib.reproduce.results import Metric, Outcome
 from handlib.training.lifting import step_generator
 from handlib.training.loop import TrainSettings, fit_network
 
-HAND = "target_hand_RIGHT.npz"
+HAND = "hand_RIGHT.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,7 @@ class OwnHandRecipe(Recipe):
     """The training of the head: the package's lifting head goes on with the target's hand model.
 
     Attributes:
+        hand: the model that the head lifts to: the target's, or another one as a control.
         pictures: of the open hand, in which the detector has looked for hands.
         steps, learning_rate: of the training.
         pairs_per_step, hands_per_step: detected hands, and hands without a picture, in a step.
@@ -53,6 +54,7 @@ class OwnHandRecipe(Recipe):
     chapter: str = CHAPTER
     name: str = "s2hand-own-hand-lifting"
     dataset: str = "hands of the target's model, no pictures"
+    hand: str = TARGET_HAND
     pictures: tuple[RenderingsRecipe, ...]
     steps: int = 3000
     pairs_per_step: int = 256
@@ -70,12 +72,12 @@ def train_own_hand(context: RunContext) -> Outcome:
     """The work of an :class:`OwnHandRecipe`: leaves the network, and the hand model with a pose space beside it."""
     recipe: OwnHandRecipe = context.recipe
     hand_file = context.artifact_path(HAND)
-    write_hand(hand_file, by_profile(context.profile, smoke=64, laptop=2000, full=recipe.poses))
+    write_hand(hand_file, recipe.hand, by_profile(context.profile, smoke=64, laptop=2000, full=recipe.poses))
     lifter = released_lifter()
     network = S2HandNetwork(replace(lifter.config, hand=str(hand_file)), imagenet=False)
     network.load_state_dict(lifter.state_dict())
     try:
-        carried = [carried_pairs(context, pictures, TARGET_HAND) for pictures in recipe.pictures]
+        carried = [carried_pairs(context, pictures, recipe.hand) for pictures in recipe.pictures]
     except MissingFileError as error:
         return Outcome(not_obtained=str(error))
     known, new = (
@@ -124,13 +126,13 @@ def own_hand_lifter(context: RunContext, recipe: OwnHandRecipe) -> S2HandNetwork
     return load_network(network, hand)[0]
 
 
-def write_hand(path: Path, poses: int) -> None:
-    """Write the target's hand model with a pose space: all principal components of ``poses`` poses of its sampler.
+def write_hand(path: Path, source: str, poses: int) -> None:
+    """Write a packaged hand with a pose space: all principal components of ``poses`` poses of its sampler.
 
     Raises:
         DiskFullError: no room.
     """
-    sampler = PoseSampler(HandModel.load(TARGET_HAND), seed=0)
+    sampler = PoseSampler(HandModel.load(source), seed=0)
     found = fit_pose_pca(sampler.anatomy.to_axis_angle(sampler.sample(poses)).double().numpy())
-    hand = replace(read_hand_file(TARGET_HAND), hands_mean=found.mean, hands_components=found.components)
+    hand = replace(read_hand_file(source), hands_mean=found.mean, hands_components=found.components)
     write_mano_npz(hand, path)

@@ -1,6 +1,8 @@
 """The rows that know the target's hand model, on the pictures of the rows ``s2hand-released-*``.
 
-All are given the same: the model of the hand, the detector's keypoints, the camera. None is given a label.
+All are given the model of the hand, the detector's keypoints and the camera, and none is given a label. The guided
+network's eyes have also seen the target's training pictures with the detector's keypoints (see
+:mod:`~handlib.experiments.s2hand.adapted`).
 """
 
 from dataclasses import dataclass

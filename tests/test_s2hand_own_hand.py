@@ -216,3 +216,11 @@ def test_pairs_of_both_domains_are_joined_and_split_by_picture(store):
 def _rest_bones(name: str) -> torch.Tensor:
     model = HandModel.load(name)
     return bones(model.joints(torch.zeros(1, 45), torch.zeros(1, model.num_shape)))[0]
+
+
+def test_a_detector_that_finds_next_to_nothing_leaves_a_word_and_no_number(store, monkeypatch, tmp_path):
+    monkeypatch.setenv("HANDLIB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("HANDLIB_CACHE", str(tmp_path))
+    monkeypatch.setattr(found_in_renderings, "find_hands", lambda picture, max_hands: [])
+    outcome = run(LIFTING, "smoke", 0, train_own_hand, device="cpu").outcome
+    assert "too few hands" in outcome.not_obtained and not outcome.metrics

@@ -105,7 +105,12 @@ OWN_HAND = tuple(
     for way in OWN_HAND_WAYS
 )
 # The control: as much more school on the same renderings, for the open hand.
-OPEN_HAND_LIFTING = replace(OWN_HAND_LIFTING, name="s2hand-open-hand-lifting", hand=SOURCE_HAND)
+OPEN_HAND_LIFTING = replace(
+    OWN_HAND_LIFTING,
+    name="s2hand-open-hand-lifting",
+    dataset="hands of the source's model, no pictures",
+    hand=SOURCE_HAND,
+)
 OPEN_HAND = replace(OWN_HAND[2], name="s2hand-open-hand-lifted", lifting=OPEN_HAND_LIFTING)
 _LOOKS = (("s2hand-full-2d-branch", "2d-branch"), ("s2hand-shuffled", "shuffled"))
 

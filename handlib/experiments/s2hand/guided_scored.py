@@ -27,8 +27,8 @@ class GuidedScoreRecipe(ReleasedRecipe):
     """The guided network, given a detector's keypoints.
 
     Attributes:
-        way: "guided", or "blind": the same network with the same keypoints, but a grey picture, which
-            it has never met: a check that it uses its eyes, not a measure of what they bring.
+        way: "guided", or "blind": the same network with the same keypoints, but a grey picture, which it has
+            never met: a check that it uses its eyes, not a measure of what they bring.
         guided: the network's training, of seed 0.
     """
 

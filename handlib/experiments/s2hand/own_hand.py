@@ -84,6 +84,8 @@ def train_own_hand(context: RunContext) -> Outcome:
         join([pairs[torch.from_numpy((rows % HELD_OUT == 0) == held_out)] for pairs, rows in carried])
         for held_out in (False, True)
     )
+    if not len(known) or not len(new):
+        return Outcome(not_obtained="the detector found too few hands in the rendered pictures; let it look at more")
     task = PairsTask(
         network,
         hands=by_profile(context.profile, smoke=64, laptop=20_000, full=recipe.hands),

@@ -305,3 +305,17 @@ def test_leftovers_of_dead_drivers_are_removed_and_of_living_ones_kept(tmp_path)
     (partial / f"b.{os.getpid()}.ipynb").write_text("x")
     driver._remove_leftovers(tmp_path)
     assert [path.name for path in partial.iterdir()] == [f"b.{os.getpid()}.ipynb"]
+
+
+def test_pages_of_one_chapter_take_turns_while_another_chapter_runs_beside_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("HANDLIB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("TIMES", str(tmp_path / "times"))
+    (tmp_path / "times").mkdir()
+    note = "import os, time, pathlib; pathlib.Path(os.environ['TIMES'], '{0}').write_text(str(time.time()))"
+    for name in ("fit_one", "fit_two", "other"):
+        cells = [note.format(f"{name} begins"), "import time; time.sleep(2)", note.format(f"{name} ends")]
+        write_notebook(tmp_path / "book" / f"{name}.ipynb", *cells)
+    assert len(execute_plans(tmp_path / "book", plans_of(tmp_path / "book"), jobs=2, show_progress=False)) == 3
+    times = {path.name: float(path.read_text()) for path in (tmp_path / "times").iterdir()}
+    assert times["fit_two begins"] > times["fit_one ends"]
+    assert times["other begins"] < times["fit_one ends"]

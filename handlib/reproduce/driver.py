@@ -28,7 +28,8 @@ def execute_plans(
 ) -> list[Plan]:
     """Execute the notebooks that are not up to date, ``jobs`` of them at a time.
 
-    A notebook that fails does not stop the others, so that one long build shows every failure.
+    A notebook that fails does not stop the others, so that one long build shows every failure. Pages of one chapter
+    take turns.
 
     Args:
         book: the book folder.
@@ -64,8 +65,8 @@ def execute_plans(
     bar = tqdm(total=cells, unit="cell", disable=None if show_progress else True, leave=False, dynamic_ncols=True)
     try:
         while queued or running:
-            while queued and len(running) < jobs:
-                plan = queued.pop(0)
+            while len(running) < jobs and (plan := _next_plan(queued, running)) is not None:
+                queued.remove(plan)
                 running.append(Job(plan, _partial_path(book, plan)))
                 running[-1].start(environment, events)
             job, event = events.get()
@@ -93,6 +94,20 @@ def execute_plans(
     if failures:
         raise NotebookFailedError("\n".join(failures))
     return executed
+
+
+def _next_plan(queued: Sequence[Plan], running: Sequence[Job]) -> Plan | None:
+    """The first plan of a chapter of which no page runs; None where there is none.
+
+    Pages of one chapter draw the same pictures into the same folder of the cache, which one process at a time may do.
+    """
+    busy = {_chapter_of(job.plan) for job in running}
+    return next((plan for plan in queued if _chapter_of(plan) not in busy), None)
+
+
+def _chapter_of(plan: Plan) -> str:
+    """What a page's name begins with: "s2hand" for ``s2hand``, ``s2hand_training`` and ``s2hand_v``."""
+    return plan.notebook.name.partition("_")[0]
 
 
 def _show_cell(bar: tqdm, job: Job, event: Event) -> None:

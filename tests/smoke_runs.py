@@ -1,7 +1,10 @@
 """Looking into smoke runs, for the tests of the chapters' recipes."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from handlib.reproduce.recipe import Recipe, RunContext, run
 from handlib.reproduce.results import Outcome
@@ -17,3 +20,9 @@ def within(recipe: Recipe, work: Callable[[RunContext], Any], seed: int = 0) -> 
 
     run(recipe, "smoke", seed, look, force=True, device="cpu")
     return found[0]
+
+
+def put_a_photograph(folder: Path) -> None:
+    """Leave something to stand behind hands where ``HANDLIB_DATA`` names the folder: a picture of noise."""
+    (folder / "backgrounds").mkdir()
+    Image.effect_noise((90, 70), 60).convert("RGB").save(folder / "backgrounds" / "noise.png")

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from reproduce_factory import make_result
-from smoke_runs import within
+from smoke_runs import put_a_photograph, within
 
 from handlib.camera import PerspectiveCamera
 from handlib.data.stills_cache import read_labels, read_pictures
@@ -61,14 +60,13 @@ def answers_of_the_detector() -> list[list[HandDetection]]:
 def store(tmp_path_factory):
     """A cache that all smoke runs of this file share, a photograph to stand behind hands, and a detector."""
     folder = tmp_path_factory.mktemp("further")
-    (folder / "backgrounds").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANDLIB_RESULTS", str(folder / "results"))
         patch.setenv("HANDLIB_CACHE", str(folder / "cache"))
         patch.setenv("HANDLIB_DATA", str(folder))
         left = answers_of_the_detector()
         patch.setattr(found, "find_hands", lambda picture, max_hands: left.pop(0))
-        Image.effect_noise((90, 70), 60).convert("RGB").save(folder / "backgrounds" / "noise.png")
+        put_a_photograph(folder)
         run(FoundRecipe(), "smoke", 0, find_keypoints, device="cpu")
         yield folder
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from smoke_runs import within
+from smoke_runs import put_a_photograph, within
 
 from handlib.data.stills_cache import read_labels, read_pictures
 from handlib.errors import BadInputError, MissingExtraError
@@ -47,12 +46,11 @@ def detector(labels, off_px: float = 3.0):
 def store(tmp_path_factory):
     """A cache that all smoke runs of this file share, a photograph to stand behind hands, and a detector."""
     folder = tmp_path_factory.mktemp("guided")
-    (folder / "backgrounds").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANDLIB_RESULTS", str(folder / "results"))
         patch.setenv("HANDLIB_CACHE", str(folder / "cache"))
         patch.setenv("HANDLIB_DATA", str(folder))
-        Image.effect_noise((90, 70), 60).convert("RGB").save(folder / "backgrounds" / "noise.png")
+        put_a_photograph(folder)
         for recipe in RENDERINGS:
             patch.setattr(found_in_renderings, "find_hands", detector(labels_of(recipe)))
             run(recipe, "smoke", 0, find_in_renderings, device="cpu")

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import roma
 import torch
-from PIL import Image
-from smoke_runs import within
+from smoke_runs import put_a_photograph, within
 
 from handlib.data.hand_scenes import hand_stage
 from handlib.data.open_benchmark import OpenBenchmark
@@ -56,9 +55,8 @@ def store(tmp_path_factory):
         # The guided network has tests of its own: here it reads what was detected, three pixels lower.
         look = lambda context, recipe, seen: (None, seen.keypoints[..., :2] + np.array([0, 3], np.float32))  # noqa: E731
         patch.setattr(own_hand_scored, "look_at_pictures", look)
-        (folder / "backgrounds").mkdir()
         patch.setenv("HANDLIB_DATA", str(folder))
-        Image.effect_noise((90, 70), 60).convert("RGB").save(folder / "backgrounds" / "noise.png")
+        put_a_photograph(folder)
         points, sure = np.linspace(40, 100, 42, dtype=np.float32).reshape(21, 2), np.full(21, 0.9, np.float32)
         hand = HandDetection(points, sure, "right", 0.9)
         patch.setattr(found_in_renderings, "find_hands", lambda picture, max_hands: [hand])

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import roma
 import torch
-from PIL import Image
-from smoke_runs import within
+from smoke_runs import put_a_photograph, within
 
 from handlib.camera import PerspectiveCamera
 from handlib.errors import BadInputError, MissingExtraError, MissingFileError
@@ -56,8 +55,7 @@ def looks_right(row: int) -> list[HandDetection]:
 def store(tmp_path_factory):
     """A cache that the smoke runs of this file share, a photograph to stand behind hands, and a detector."""
     folder = tmp_path_factory.mktemp("taught")
-    (folder / "backgrounds").mkdir()
-    Image.effect_noise((90, 70), 60).convert("RGB").save(folder / "backgrounds" / "noise.png")
+    put_a_photograph(folder)
     answers = [looks_right(row) for row in range(6)]
     answers[LEFT_ROW] = [replace(answers[LEFT_ROW][0], side="left")]
     answers[EMPTY_ROW] = []

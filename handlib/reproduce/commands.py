@@ -33,7 +33,11 @@ def reproduce(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run what is up to date, too.")] = False,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Notebooks at a time [default: the cores, at most 4; 1 for full].")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Notebooks at a time; those of one chapter take turns [default: the cores, at most 4; 1 for full].",
+        ),
     ] = None,
     list_only: Annotated[bool, typer.Option("--list", help="Say what would be run and why, and leave.")] = False,
     book: Annotated[Path | None, typer.Option(help="The book folder [default: found from here up].")] = None,

@@ -7,11 +7,12 @@ and orientation of the detected keypoints); the first stage of the 2D branch.
 Where the 3D branch begins is part of what a row knows. Rows with ``@source`` begin with ``s2hand-source-only``: 2D and
 3D labels of plain renderings of the open hand, from ImageNet's weights on; in every batch they see such renderings
 again. Rows with ``@released``, and ``s2hand-adapted@source``, begin with the network of the package, which has seen 3D
-labels of renderings and detected keypoints of photographs. All other rows of S2HAND begin with the encoder of
-``s2hand-detector``, which has learnt from free 2D labels (no 3D) of renderings of the open hand with the *target
-domain's looks* (domain "varied"); so none of them rests on detected keypoints alone. Only ``s2hand-paper-network``
-begins with ImageNet's weights, as the paper does. So do the networks that lift (``s2hand-lifted@source``,
-``s2hand-photographs``), whose lifting head comes from ``s2hand-lifting``.
+labels of renderings and detected keypoints of photographs; ``s2hand-guided@source`` begins with the eyes of
+``s2hand-adapted@source``, and ``s2hand-own-hand-*`` know the target's hand model beside. All other rows of S2HAND begin
+with the encoder of ``s2hand-detector``, which has learnt from free 2D labels (no 3D) of renderings of the open hand
+with the *target domain's looks* (domain "varied"); so none of them rests on detected keypoints alone. Only
+``s2hand-paper-network`` begins with ImageNet's weights, as the paper does. So do the networks that lift
+(``s2hand-lifted@source``, ``s2hand-photographs``), whose lifting head comes from ``s2hand-lifting``.
 """
 
 from dataclasses import replace
@@ -111,7 +112,9 @@ OPEN_HAND_LIFTING = replace(
     dataset="hands of the source's model, no pictures",
     hand=SOURCE_HAND,
 )
-OPEN_HAND = replace(OWN_HAND[2], name="s2hand-open-hand-lifted", lifting=OPEN_HAND_LIFTING)
+OPEN_HAND = OwnHandScoreRecipe(
+    name="s2hand-open-hand-lifted", dataset=TARGET, way="lifted", guided=GUIDED, lifting=OPEN_HAND_LIFTING
+)
 _LOOKS = (("s2hand-full-2d-branch", "2d-branch"), ("s2hand-shuffled", "shuffled"))
 
 

@@ -1,5 +1,7 @@
 """STB's format: left hands, a palm for a wrist, three cameras; what was written is read, and damage is named."""
 
+import os
+
 import numpy as np
 import pytest
 import scipy.io
@@ -142,6 +144,7 @@ def test_arguments_are_checked(written):
 
 
 @pytest.mark.data
+@pytest.mark.skipif("HANDLIB_DATA" not in os.environ, reason="needs HANDLIB_DATA")
 def test_real_labels_are_of_a_left_hand_in_our_axes(tmp_path):
     """The one label file of STB that development has: B1Counting as its authors ship it."""
     from handlib.data.archives import read_arrays
